@@ -1,0 +1,100 @@
+"""Fixtures: the laboratory's servers, each started when the first test asks for it."""
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from lab import people  # noqa: E402
+from lab.ca import Authority  # noqa: E402
+from lab.dovecot import Dovecot  # noqa: E402
+from lab.exim import Exim  # noqa: E402
+from lab.house import House  # noqa: E402
+from lab.mailbox import Post  # noqa: E402
+from lab.opensmtpd import OpenSmtpd  # noqa: E402
+from lab.postfix import Postfix  # noqa: E402
+from lab.proxy import Proxies  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def house():
+    built = House()
+    try:
+        yield built
+    finally:
+        built.close()
+
+
+@pytest.fixture(scope="session")
+def authority(house):
+    return Authority(house.make_directory("/etc/posthorn"))
+
+
+@pytest.fixture(scope="session")
+def crypted():
+    """Password hashes for the servers that keep such."""
+    hashes = {}
+    for user, password in people.PASSWORDS.items():
+        done = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password.encode(),
+                              capture_output=True, check=True)
+        hashes[user] = done.stdout.decode().strip()
+    return hashes
+
+
+@pytest.fixture(scope="session")
+def mail(house, authority):
+    """Postfix and Dovecot lean on each other: Postfix asks Dovecot who someone is and gives it the
+    letters, and Dovecot's submission hands its letters to Postfix."""
+    postfix = Postfix(house)
+    dovecot = Dovecot(house, postfix.ports["plain"]).start()
+    return postfix.start(dovecot), dovecot
+
+
+@pytest.fixture(scope="session")
+def postfix(mail):
+    return mail[0]
+
+
+@pytest.fixture(scope="session")
+def dovecot(mail):
+    return mail[1]
+
+
+@pytest.fixture(scope="session")
+def exim(house, dovecot, crypted):
+    return Exim(house).start(dovecot, crypted)
+
+
+@pytest.fixture(scope="session")
+def opensmtpd(house, dovecot, crypted):
+    return OpenSmtpd(house).start(dovecot, crypted)
+
+
+@pytest.fixture(scope="session")
+def proxies(house):
+    return Proxies(house).start()
+
+
+@pytest.fixture(scope="session")
+def post(dovecot, authority):
+    return Post(dovecot, authority)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the servers said last."""
+    outcome = yield
+    report = outcome.get_result()
+    started = House.current
+    if report.failed and started:
+        report.sections.append(("the servers' last words", started.tail()))
+
+
+@pytest.fixture
+def token():
+    """A name for one letter, for its Message-ID."""
+    return uuid.uuid4().hex

@@ -1,0 +1,1 @@
+"""The laboratory: real mail servers, started privately for the system tests."""

@@ -1,0 +1,179 @@
+"""A private root for one test run, and the processes that live in it.
+
+script/lab unpacks the servers once. Every run takes a copy made of hard links, so that runs do not
+meet, and whatever a server compiled into itself (paths, users, sockets) exists there and nowhere else.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+START_DEADLINE = 20.0
+STOP_DEADLINE = 5.0
+POLL = 0.01
+
+VMAIL = 908
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def wait_until(question, what, deadline=START_DEADLINE):
+    """Asks until the answer is true, and gives it back; fails loudly at the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {deadline:g} s")
+        time.sleep(POLL)
+
+
+def die_with_parent():
+    """A test run that is killed takes its servers along."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class House:
+    """The root of one run: files, ports, processes."""
+
+    current = None
+
+    def __init__(self):
+        project = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+        lab = os.environ.get("POSTHORN_LAB", os.path.join(project, "build", "lab"))
+        source = os.path.join(lab, "root")
+        if not os.path.exists(os.path.join(source, ".stamp")):
+            raise RuntimeError(f"{source} does not hold the mail servers: run script/lab")
+        sessions = os.path.join(lab, "sessions")
+        os.makedirs(sessions, exist_ok=True)
+        self.directory = tempfile.mkdtemp(dir=sessions)
+        self.root = os.path.join(self.directory, "root")
+        subprocess.run(["cp", "-al", source, self.root], check=True)
+        os.chmod(self.directory, 0o755)
+        # A short name: the path of a unix socket may have 107 bytes.
+        self.short = tempfile.mkdtemp(prefix="ph")
+        os.symlink(self.root, os.path.join(self.short, "r"))
+        self.processes = []
+        self.logs = []
+        self.ports = set()
+        House.current = self
+
+    def path(self, name):
+        """Where a file of the house lies for those outside of it."""
+        return os.path.join(self.root, name.lstrip("/"))
+
+    def socket_path(self, name):
+        """The same for a unix socket, by a path that is short enough."""
+        return os.path.join(self.short, "r", name.lstrip("/"))
+
+    def write(self, name, text, mode=0o644, owner=0):
+        """Puts a file there. Never written in place: the old one may be shared by hard links."""
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.lexists(path):
+            os.unlink(path)
+        data = text if isinstance(text, bytes) else text.encode()
+        with open(path, "wb") as file:
+            file.write(data)
+        os.chown(path, owner, owner)
+        os.chmod(path, mode)
+        return path
+
+    def make_directory(self, name, owner=0, mode=0o755, group=None):
+        path = self.path(name)
+        os.makedirs(path, exist_ok=True)
+        os.chown(path, owner, owner if group is None else group)
+        os.chmod(path, mode)
+        return path
+
+    def port(self):
+        """A port of the loopback interface that nobody listens on."""
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            if port not in self.ports:
+                self.ports.add(port)
+                return port
+
+    def run(self, *command):
+        """Runs a program of the house to its end."""
+        return subprocess.run(["chroot", self.root, *command], check=True, capture_output=True)
+
+    def start(self, name, command, ports, log=None, environment=None):
+        """Starts a server of the house and waits until it answers on all its ports."""
+        output = os.path.join(self.directory, name + ".out")
+        with open(output, "wb") as sink:
+            process = subprocess.Popen(
+                ["chroot", self.root, *command],
+                stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(environment or {})},
+                start_new_session=True, preexec_fn=die_with_parent)
+        self.processes.append(process)
+        self.logs += [output] + ([self.path(log)] if log else [])
+        for port in ports:
+            try:
+                wait_until(lambda: answers(process, port), f"{name} on port {port}")
+            except (TimeoutError, RuntimeError) as error:
+                raise RuntimeError(f"{error}\n{self.tail()}") from None
+        return process
+
+    def tail(self, lines=25):
+        """The last words of every server."""
+        text = []
+        for path in self.logs:
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    text += [f"{os.path.basename(path)}: {line}" for line in file][-lines:]
+        return "".join(text)
+
+    def inhabitants(self):
+        """The ids of the processes whose root is this house (or a room of it)."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    root = os.readlink(f"/proc/{entry}/root")
+                except OSError:
+                    continue
+                if root == self.root or root.startswith(self.root + "/"):
+                    found.append(int(entry))
+        return found
+
+    def close(self):
+        """Stops every server with all its children and removes the root."""
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(STOP_DEADLINE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for identity in self.inhabitants():
+            try:
+                os.kill(identity, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not self.inhabitants(), "the end of the last server", STOP_DEADLINE)
+        House.current = None
+        shutil.rmtree(self.short)
+        shutil.rmtree(self.directory)
+
+
+def answers(process, port):
+    if process.poll() is not None:
+        raise RuntimeError(f"the server ended at once with status {process.returncode}")
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False

@@ -25,14 +25,12 @@ extern "C" {
 struct ph_message;
 
 enum {
-    PH_MESSAGE_HEADER_MAX = 1 << 20, /* bytes of a header section: 1 MiB */
-    PH_MESSAGE_TEXT_MAX =
-        64
-        << 20, /* bytes of the text body and of the HTML body: 64 MiB each; more is an attachment */
-    PH_MESSAGE_FIELDS_MAX = 1000,                 /* header fields given one by one */
-    PH_MESSAGE_ADDRESSES_MAX = PH_RECIPIENTS_MAX, /* addresses in all fields together */
-    PH_MESSAGE_ATTACHMENTS_MAX = 1000,            /* attachments and inline parts */
-    PH_MESSAGE_LINE_MAX = 998 /* bytes of a header line, CRLF not counted (RFC 5322 2.1.1) */
+    PH_MESSAGE_HEADER_MAX = 1 << 20,   /* bytes of a header section */
+    PH_MESSAGE_TEXT_MAX = 1 << 26,     /* bytes of the text and of the HTML; attach what is more */
+    PH_MESSAGE_FIELDS_MAX = 1000,      /* header fields given one by one */
+    PH_MESSAGE_ADDRESSES_MAX = 100000, /* addresses in all fields together */
+    PH_MESSAGE_ATTACHMENTS_MAX = 1000, /* attachments and inline parts */
+    PH_MESSAGE_LINE_MAX = 998          /* bytes of a header line without CRLF (RFC 5322 2.1.1) */
 };
 
 /* ---- birth and end ---- */
@@ -166,10 +164,11 @@ struct ph_attachment {
                              file's own, or none */
     const char *content_type; /* "type/subtype" or "type/subtype; name=value"; NULL = by the file
                                  name's end, else application/octet-stream */
-    const char *content_id;   /* "logo" or "left@right": an inline part that the HTML body shows as
-                                 "cid:logo"   (RFC 2392), in multipart/related (RFC 2387); NULL = not */
-    const char *description;  /* Content-Description (RFC 2045 8), or NULL */
-    bool is_inline;           /* Content-Disposition: inline although there is no content id */
+    const char
+        *content_id;         /* "logo" or "left@right": an inline part that the HTML body shows as
+                                "cid:logo"   (RFC 2392), in multipart/related (RFC 2387); NULL = not */
+    const char *description; /* Content-Description (RFC 2045 8), or NULL */
+    bool is_inline;          /* Content-Disposition: inline although there is no content id */
 };
 
 /* Attaches length bytes. Copied; to avoid that, see the callback. about may be NULL. */

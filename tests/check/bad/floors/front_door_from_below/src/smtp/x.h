@@ -1,0 +1,1 @@
+#include <posthorn/smtp.h>

@@ -1,0 +1,1 @@
+#include "smtp/smtp_reply.h"

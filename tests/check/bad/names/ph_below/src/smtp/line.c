@@ -1,0 +1,4 @@
+/* Lines. */
+void ph_line(void)
+{
+}

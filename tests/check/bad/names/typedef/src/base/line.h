@@ -1,0 +1,4 @@
+/* Lines. */
+typedef struct line {
+    int x;
+} line_t;

@@ -1,0 +1,6 @@
+/* Lines. */
+int *reply_new(int x,
+               int y)
+{
+    return 0;
+}

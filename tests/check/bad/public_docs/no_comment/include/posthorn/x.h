@@ -1,0 +1,6 @@
+/* Header. */
+
+/* One. */
+PH_API int ph_one(void);
+
+PH_API int ph_two(void);

@@ -1,0 +1,5 @@
+/* X. */
+int ph_x(void)
+{
+    return 0;
+}

@@ -55,6 +55,9 @@ PH_API struct ph_engine *ph_engine_new(const struct ph_engine_options *options, 
 /* Frees an engine; wipes its secrets. NULL is allowed. */
 PH_API void ph_engine_free(struct ph_engine *engine);
 
+/* Takes another transcript function from now on; NULL = none. */
+PH_API void ph_engine_set_trace(struct ph_engine *engine, ph_trace *trace, void *trace_context);
+
 /* ---- bytes and events ---- */
 
 /* Gives length bytes that the peer sent. Returns how many were taken: fewer than length when events wait to be pulled

@@ -68,7 +68,7 @@ static bool move_to_larger_block(struct buffer *buffer, size_t needed)
 }
 
 /* Makes room behind the content for `size` bytes, whatever the limit says. */
-static bool make_room(struct buffer *buffer, size_t size)
+static bool find_room(struct buffer *buffer, size_t size)
 {
     size_t needed = buffer->length + size;
     if (needed < size)
@@ -84,11 +84,11 @@ static bool make_room(struct buffer *buffer, size_t size)
     return move_to_larger_block(buffer, buffer->start > 0 ? needed + buffer->length : needed);
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t size)
+char *buffer_make_room(struct buffer *buffer, size_t size)
 {
     if (buffer->is_failed)
         return NULL;
-    if (size > buffer->limit - buffer->length || !make_room(buffer, size > 0 ? size : 1)) {
+    if (size > buffer->limit - buffer->length || !find_room(buffer, size > 0 ? size : 1)) {
         buffer->is_failed = true;
         return NULL;
     }
@@ -115,7 +115,7 @@ void buffer_append_format_list(struct buffer *buffer, const char *format, va_lis
         buffer->is_failed = true;
     } else if (buffer_reserve(buffer, (size_t)length) != NULL &&
                /* vsnprintf ends with a NUL, for which the limit need not pay. */
-               make_room(buffer, (size_t)length + 1)) {
+               find_room(buffer, (size_t)length + 1)) {
         vsnprintf(buffer->memory + buffer->start + buffer->length, (size_t)length + 1, format,
                   again);
         buffer->length += (size_t)length;
@@ -155,7 +155,7 @@ void buffer_truncate(struct buffer *buffer, size_t length)
 
 const char *buffer_string(struct buffer *buffer)
 {
-    if (buffer->is_failed || !make_room(buffer, 1))
+    if (buffer->is_failed || !find_room(buffer, 1))
         return NULL;
     buffer->memory[buffer->start + buffer->length] = '\0';
     return buffer->memory + buffer->start;

@@ -61,9 +61,19 @@ static inline size_t buffer_room(const struct buffer *buffer)
     return buffer->is_failed ? 0 : buffer->limit - buffer->length;
 }
 
+/* What buffer_reserve does when there is no room yet, or the buffer has failed. */
+char *buffer_make_room(struct buffer *buffer, size_t size);
+
 /* Room for `size` more bytes at the end of the content, to be written in place and then committed;
    NULL when the buffer has failed or fails now. Valid until the buffer is next changed. */
-char *buffer_reserve(struct buffer *buffer, size_t size);
+static inline char *buffer_reserve(struct buffer *buffer, size_t size)
+{
+    size_t used = buffer->start + buffer->length;
+    if (!buffer->is_failed && size <= buffer->limit - buffer->length && used < buffer->capacity &&
+        size <= buffer->capacity - used)
+        return buffer->memory + used;
+    return buffer_make_room(buffer, size);
+}
 
 /* Makes the first `count` bytes of what was reserved content. */
 static inline void buffer_commit(struct buffer *buffer, size_t count)

@@ -9,7 +9,7 @@
 #define PH_VERSION_MAJOR 0
 #define PH_VERSION_MINOR 1
 #define PH_VERSION_PATCH 0
-#define PH_VERSION "0.1.0"
+#define PH_VERSION       "0.1.0"
 
 #ifdef __cplusplus
 extern "C" {

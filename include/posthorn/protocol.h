@@ -1,4 +1,5 @@
-/* What the engine and the session share: capabilities, logins, time limits, the transcript, events. Values only. */
+/* What the engine and the session share: capabilities, logins, time limits, the transcript, events.
+ * Values only. */
 #ifndef POSTHORN_PROTOCOL_H
 #define POSTHORN_PROTOCOL_H
 
@@ -32,45 +33,49 @@ enum ph_capability {
     PH_CAPABILITY_ETRN = 1 << 18
 };
 
-/* What the server said of itself in its last EHLO or LHLO reply; all zero before it, after HELO and after STARTTLS. */
+/* What the server said of itself in its last EHLO or LHLO reply; all zero before it, after HELO and
+ * after STARTTLS. */
 struct ph_capabilities {
-    bool is_extended;       /* EHLO or LHLO was accepted */
-    unsigned set;           /* of enum ph_capability */
-    uint64_t size_limit;    /* octets a message may have; 0 = not said */
-    int64_t deliver_by_min; /* least by-time in seconds; 0 = not said */
-    uint64_t hold_for_max;  /* FUTURERELEASE: longest hold in seconds; 0 = not said */
+    bool is_extended;        /* EHLO or LHLO was accepted */
+    unsigned set;            /* of enum ph_capability */
+    uint64_t size_limit;     /* octets a message may have; 0 = not said */
+    int64_t deliver_by_min;  /* least by-time in seconds; 0 = not said */
+    uint64_t hold_for_max;   /* FUTURERELEASE: longest hold in seconds; 0 = not said */
     uint64_t recipients_max; /* LIMITS RCPTMAX; 0 = not said */
     uint64_t messages_max;   /* LIMITS MAILMAX; 0 = not said */
-    const char *mechanisms;  /* SASL mechanisms, upper case, one space between, in the server's order; "" = none */
+    const char *mechanisms;  /* SASL mechanisms, upper case, one space between, in the server's
+                                order; "" = none */
     const char *text;        /* the whole reply, raw, without codes, lines joined by '\n' */
 };
 
 /* ---- logging in (RFC 4954) ---- */
 
-/* One step of a mechanism of the user's own: takes the decoded challenge (length 0 and challenge NULL: the initial
- * response is asked for), writes the response into response (at most size bytes) and gives its length in
- * *response_length. False ends the exchange with "*". */
-typedef bool ph_mechanism_step(void *context, const char *challenge, size_t challenge_length, char *response,
-                               size_t size, size_t *response_length);
+/* One step of a mechanism of the user's own: takes the decoded challenge (length 0 and challenge
+ * NULL: the initial response is asked for), writes the response into response (at most size bytes)
+ * and gives its length in *response_length. False ends the exchange with "*". */
+typedef bool ph_mechanism_step(void *context, const char *challenge, size_t challenge_length,
+                               char *response, size_t size, size_t *response_length);
 
 struct ph_mechanism {
-    const char *name;         /* as the server offers it, for instance "X-TOKEN" */
+    const char *name;          /* as the server offers it, for instance "X-TOKEN" */
     bool has_initial_response; /* the client speaks first */
     ph_mechanism_step *step;
     void *context;
 };
 
-/* Who logs in, and how. Borrowed until the login is done; the library keeps no copy of a secret after that. */
+/* Who logs in, and how. Borrowed until the login is done; the library keeps no copy of a secret
+ * after that. */
 struct ph_login {
     const char *user;             /* UTF-8; prepared by SASLprep where the mechanism says so */
     const char *password;         /* UTF-8; NULL: mechanisms that need it are passed over */
     const char *access_token;     /* OAuth 2.0 bearer token for OAUTHBEARER and XOAUTH2; or NULL */
     const char *authorization_id; /* act as this identity; NULL = as user */
-    const char *mechanisms;       /* only these, in this order, separated by spaces; NULL = every one, strongest first:
-                                     EXTERNAL with a client certificate and no password; SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS,
-                                     SCRAM-SHA-256, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, CRAM-MD5 */
-    bool allow_cleartext;         /* PLAIN, LOGIN and tokens also where the connection is not encrypted */
-    bool no_initial_response;     /* never send an initial response with AUTH */
+    const char *mechanisms; /* only these, in this order, separated by spaces; NULL = every one,
+                               strongest first: EXTERNAL with a client certificate and no password;
+                               SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1,
+                               OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, CRAM-MD5 */
+    bool allow_cleartext;   /* PLAIN, LOGIN and tokens also where the connection is not encrypted */
+    bool no_initial_response;       /* never send an initial response with AUTH */
     const struct ph_mechanism *own; /* a mechanism of the user's own, tried first; or NULL */
 };
 
@@ -78,10 +83,11 @@ struct ph_login {
 
 /* Facts about the TLS session under the engine, told by whoever made it. Bytes are copied. */
 struct ph_tls_facts {
-    const char *binding_name;      /* channel binding for SCRAM-...-PLUS: "tls-exporter" (RFC 9266) or "tls-unique"; NULL = none */
-    const unsigned char *binding;  /* its bytes */
-    size_t binding_length;         /* at most 64 */
-    bool has_client_certificate;   /* the client showed one: EXTERNAL is worth trying */
+    const char *binding_name; /* channel binding for SCRAM-...-PLUS: "tls-exporter" (RFC 9266) or
+                                 "tls-unique"; NULL = none */
+    const unsigned char *binding; /* its bytes */
+    size_t binding_length;        /* at most 64 */
+    bool has_client_certificate;  /* the client showed one: EXTERNAL is worth trying */
 };
 
 /* ---- time limits, in milliseconds; 0 = the default (RFC 5321 4.5.3.2) ---- */
@@ -103,11 +109,12 @@ enum ph_trace_kind {
     PH_TRACE_SENT = 0, /* a line from client to server, without CRLF, secrets replaced by "****" */
     PH_TRACE_RECEIVED, /* a line from server to client, likewise */
     PH_TRACE_BODY,     /* a note on a piece of body: "(4096 bytes of body)" */
-    PH_TRACE_NOTE      /* what happened below the protocol: connected, TLS 1.3 with ..., certificate not verified */
+    PH_TRACE_NOTE /* what happened below the protocol: connected, TLS 1.3 with ..., certificate not
+                     verified */
 };
 
-/* Called for each line as it passes; text is NUL-terminated and lives until the call returns. Must not call back
- * into the library with the same object. */
+/* Called for each line as it passes; text is NUL-terminated and lives until the call returns. Must
+ * not call back into the library with the same object. */
 typedef void ph_trace(void *context, enum ph_trace_kind kind, const char *text, size_t length);
 
 /* ---- events ---- */
@@ -124,7 +131,8 @@ enum ph_operation {
 };
 
 enum ph_event_kind {
-    PH_EVENT_TLS_WANTED = 0, /* the 220 to STARTTLS is there: make the handshake, then tell ph_engine_tls_started */
+    PH_EVENT_TLS_WANTED =
+        0, /* the 220 to STARTTLS is there: make the handshake, then tell ph_engine_tls_started */
     PH_EVENT_SENDER,      /* reply to MAIL */
     PH_EVENT_RECIPIENT,   /* reply to RCPT of recipient index */
     PH_EVENT_BODY_WANTED, /* the next piece: ph_engine_body or ph_engine_body_failed */
@@ -135,13 +143,15 @@ enum ph_event_kind {
 struct ph_event {
     enum ph_event_kind kind;
     enum ph_operation operation;
-    const struct ph_transaction *transaction; /* the caller's own pointer; NULL for other operations */
+    const struct ph_transaction
+        *transaction;      /* the caller's own pointer; NULL for other operations */
     size_t index;          /* PH_EVENT_RECIPIENT and LMTP's PH_EVENT_FINAL */
     struct ph_reply reply; /* text borrowed until the engine's next call; code 0 = none */
     enum ph_fate fate;     /* PH_EVENT_DONE of a transaction */
     unsigned dropped;      /* PH_EVENT_DONE of a transaction: set of enum ph_extension */
-    const struct ph_error *error; /* PH_EVENT_DONE: never NULL, borrowed until the engine's next call */
-    bool is_closed;        /* PH_EVENT_DONE: the connection is of no more use */
+    const struct ph_error
+        *error;     /* PH_EVENT_DONE: never NULL, borrowed until the engine's next call */
+    bool is_closed; /* PH_EVENT_DONE: the connection is of no more use */
 };
 
 #ifdef __cplusplus

@@ -3,18 +3,22 @@
  *     struct ph_error error;
  *     struct ph_smtp_options options = {.host = "mail.example.org", .port = PH_SUBMISSION_PORT};
  *     struct ph_smtp *smtp = ph_smtp_new(&options, &error);
- *     bool sent = smtp && ph_smtp_connect(smtp, NULL, 0, &error) && ph_smtp_starttls(smtp, &error) &&
- *                 ph_smtp_login(smtp, "alice", "secret", &error) &&
- *                 ph_smtp_sendmail(smtp, "alice@example.org", (const char *[]){"bob@example.net"}, 1,
- *                                  letter, strlen(letter), NULL, &error);
+ *     const char *to[] = {"bob@example.net"};
+ *     bool is_sent = smtp && ph_smtp_connect(smtp, NULL, 0, &error) &&
+ *                    ph_smtp_starttls(smtp, &error) &&
+ *                    ph_smtp_login(smtp, "alice", "secret", &error) &&
+ *                    ph_smtp_sendmail(smtp, "alice@example.org", to, 1, letter, strlen(letter),
+ *                                     NULL, &error);
  *     ph_smtp_quit(smtp, NULL);
  *     ph_smtp_free(smtp);
  *
- * One session belongs to one thread at a time; sessions are independent of each other. Nothing here prints, exits, raises
- * signals or keeps globals. Where a function takes struct ph_error *error, NULL is allowed; it is written only on failure.
+ * One session belongs to one thread at a time; sessions are independent of each other. Nothing here
+ * prints, exits, raises signals or keeps globals. Where a function takes struct ph_error *error,
+ * NULL is allowed; it is written only on failure.
  *
- * Verbs that answer with a reply return its code (200 to 599), whatever it says, and the text is at ph_smtp_reply; they
- * return -1 when no reply came, and error says why. Compound calls return true when all they stand for was done. */
+ * Verbs that answer with a reply return its code (200 to 599), whatever it says, and the text is at
+ * ph_smtp_reply; they return -1 when no reply came, and error says why. Compound calls return true
+ * when all they stand for was done. */
 #ifndef POSTHORN_SMTP_H
 #define POSTHORN_SMTP_H
 
@@ -29,23 +33,26 @@ struct ph_smtp;
 
 enum {
     PH_SMTP_PORT = 25,
-    PH_SMTPS_PORT = 465,     /* implicit TLS (RFC 8314) */
+    PH_SMTPS_PORT = 465,      /* implicit TLS (RFC 8314) */
     PH_SUBMISSION_PORT = 587, /* RFC 6409 */
     PH_LMTP_PORT = 2003
 };
 
 /* When TLS is used. */
 enum ph_tls_mode {
-    PH_TLS_DEFAULT = 0,   /* PH_TLS_STARTTLS; PH_TLS_NONE where the host is a loopback address or a Unix socket, and with
-                             LMTP. (ph_smtp_starttls may still be called there) */
-    PH_TLS_STARTTLS,      /* demanded: no login and no mail before STARTTLS was done; done for you when a login or mail
-                             comes first */
-    PH_TLS_IMPLICIT,      /* TLS before the greeting: smtplib's SMTP_SSL */
-    PH_TLS_OPPORTUNISTIC, /* STARTTLS where offered, unverified if need be, in clear where not: server to server (RFC 7435) */
+    PH_TLS_DEFAULT =
+        0, /* PH_TLS_STARTTLS; PH_TLS_NONE where the host is a loopback address or a Unix socket,
+              and with LMTP. (ph_smtp_starttls may still be called there) */
+    PH_TLS_STARTTLS, /* demanded: no login and no mail before STARTTLS was done; done for you when a
+                        login or mail comes first */
+    PH_TLS_IMPLICIT, /* TLS before the greeting: smtplib's SMTP_SSL */
+    PH_TLS_OPPORTUNISTIC, /* STARTTLS where offered, unverified if need be, in clear where not:
+                             server to server (RFC 7435) */
     PH_TLS_NONE           /* never by itself */
 };
 
-/* Whom to trust and who we are. Zero = the system's trust store, the certificate verified against the host's name. */
+/* Whom to trust and who we are. Zero = the system's trust store, the certificate verified against
+ * the host's name. */
 struct ph_tls_options {
     enum ph_tls_mode mode;
     const char *ca_file;             /* PEM file of trusted certificates instead of the system's */
@@ -53,13 +60,17 @@ struct ph_tls_options {
     const char *certificate_file;    /* client certificate, PEM, with its chain */
     const char *key_file;            /* its key, PEM; NULL = in certificate_file */
     const char *key_password;        /* of the key file; or NULL */
-    const char *const *fingerprints; /* NULL-terminated; SHA-256 of the server's certificate in hex, any of them suffices and
-                                        chain and name are not asked */
+    const char *const *fingerprints; /* NULL-terminated; SHA-256 of the server's certificate in hex,
+                                        any of them suffices and chain and name are not asked */
     const char *server_name;         /* for SNI and the certificate instead of host */
     bool no_verification;            /* any certificate will do; stands in the transcript */
 };
 
-enum ph_proxy_kind { PH_PROXY_NONE = 0, PH_PROXY_SOCKS5, PH_PROXY_HTTP };
+enum ph_proxy_kind {
+    PH_PROXY_NONE = 0,
+    PH_PROXY_SOCKS5,
+    PH_PROXY_HTTP
+};
 
 /* A proxy on the way (RFC 1928, 1929; RFC 9110 9.3.6). It resolves the host's name. */
 struct ph_proxy {
@@ -69,75 +80,84 @@ struct ph_proxy {
     const char *password; /* or NULL */
 };
 
-/* A transport of the user's own under the session. read and write wait at most timeout milliseconds and return how many
- * bytes were moved, 0 at the end of the stream (read only), -1 with errno (EAGAIN: the time passed). start_tls makes the
- * handshake for STARTTLS or implicit TLS, verifies server_name and fills facts (whose pointers live until close); 0 or -1 with
- * errno; NULL = this transport cannot. close ends it; called once. */
+/* A transport of the user's own under the session. read and write wait at most timeout milliseconds
+ * and return how many bytes were moved, 0 at the end of the stream (read only), -1 with errno
+ * (EAGAIN: the time passed). start_tls makes the handshake for STARTTLS or implicit TLS, verifies
+ * server_name and fills facts (whose pointers live until close); 0 or -1 with errno; NULL = this
+ * transport cannot. close ends it; called once. */
 struct ph_transport {
     ssize_t (*read)(void *context, char *buffer, size_t size, int64_t timeout);
     ssize_t (*write)(void *context, const char *data, size_t size, int64_t timeout);
-    int (*start_tls)(void *context, const char *server_name, struct ph_tls_facts *facts, int64_t timeout);
+    int (*start_tls)(void *context, const char *server_name, struct ph_tls_facts *facts,
+                     int64_t timeout);
     void (*close)(void *context);
     void *context;
 };
 
-/* How far a body is: octets taken from its source so far, and of how many (0 = not known). False cancels. */
+/* How far a body is: octets taken from its source so far, and of how many (0 = not known). False
+ * cancels. */
 typedef bool ph_progress(void *context, uint64_t done, uint64_t total);
 
-/* Everything that a session may be told at its birth. Zero is the default of every field. Copied, strings too. */
+/* Everything that a session may be told at its birth. Zero is the default of every field. Copied,
+ * strings too. */
 struct ph_smtp_options {
     const char *host;           /* as ph_smtp_connect takes it; NULL = "localhost" */
     unsigned port;              /* 0 = 25; 465 with implicit TLS; 2003 with LMTP */
-    const char *local_hostname; /* for EHLO; NULL = this machine's name where it has a dot, else the address literal of the
-                                   connection's own end */
+    const char *local_hostname; /* for EHLO; NULL = this machine's name where it has a dot, else the
+                                   address literal of the connection's own end */
     const char *source_address; /* numeric address to send from; or NULL */
     unsigned source_port;
-    bool lmtp;                  /* speak LMTP (RFC 2033) */
+    bool lmtp; /* speak LMTP (RFC 2033) */
     struct ph_tls_options tls;
     struct ph_timeouts timeouts;
     struct ph_proxy proxy;
-    bool no_pipelining;         /* one command at a time */
-    bool no_chunking;           /* DATA even where BDAT is offered */
-    bool bodies_in_flight;      /* as in struct ph_engine_options */
-    ph_trace *trace;            /* transcript, secrets redacted; or NULL */
+    bool no_pipelining;    /* one command at a time */
+    bool no_chunking;      /* DATA even where BDAT is offered */
+    bool bodies_in_flight; /* as in struct ph_engine_options */
+    ph_trace *trace;       /* transcript, secrets redacted; or NULL */
     void *trace_context;
-    ph_progress *progress;      /* or NULL */
+    ph_progress *progress; /* or NULL */
     void *progress_context;
 };
 
 /* ---- birth and end ---- */
 
-/* Makes a session; no I/O. options NULL = all defaults. NULL: error (PH_ERROR_ARGUMENT, PH_ERROR_MEMORY, PH_ERROR_TLS when a
- * certificate or key file cannot be used). Freed by ph_smtp_free. smtplib: SMTP(), SMTP_SSL(), LMTP(). */
+/* Makes a session; no I/O. options NULL = all defaults. NULL: error (PH_ERROR_ARGUMENT,
+ * PH_ERROR_MEMORY, PH_ERROR_TLS when a certificate or key file cannot be used). Freed by
+ * ph_smtp_free. smtplib: SMTP(), SMTP_SSL(), LMTP(). */
 PH_API struct ph_smtp *ph_smtp_new(const struct ph_smtp_options *options, struct ph_error *error);
 
 /* Closes the connection without QUIT, frees everything. Never blocks. NULL is allowed. */
 PH_API void ph_smtp_free(struct ph_smtp *smtp);
 
-/* Connects and reads the greeting. host: "name", "name:port", "[v6]", "[v6]:port", a literal address or the path of a Unix
- * socket (begins with '/'); NULL = the options'. port 0 = the one in host, else the options'. All addresses are tried, IPv6 and
- * IPv4 by turns (RFC 8305). An open connection is closed first. PH_ERROR_RESOLVE, _CONNECT (also a greeting that is not 220),
+/* Connects and reads the greeting. host: "name", "name:port", "[v6]", "[v6]:port", a literal
+ * address or the path of a Unix socket (begins with '/'); NULL = the options'. port 0 = the one in
+ * host, else the options'. All addresses are tried, IPv6 and IPv4 by turns (RFC 8305). An open
+ * connection is closed first. PH_ERROR_RESOLVE, _CONNECT (also a greeting that is not 220),
  * _TIMEOUT, _TLS, _CERTIFICATE, _PROXY, _CANCELLED, _ARGUMENT. RFC 5321 3.1. */
-PH_API bool ph_smtp_connect(struct ph_smtp *smtp, const char *host, unsigned port, struct ph_error *error);
+PH_API bool ph_smtp_connect(struct ph_smtp *smtp, const char *host, unsigned port,
+                            struct ph_error *error);
 
-/* The same on a connected stream socket of the caller's, which the session takes over (it is closed with the session, on failure
- * too). host names the server for TLS; NULL = the options'. */
+/* The same on a connected stream socket of the caller's, which the session takes over (it is closed
+ * with the session, on failure too). host names the server for TLS; NULL = the options'. */
 PH_API bool ph_smtp_connect_take_descriptor(struct ph_smtp *smtp, int descriptor, const char *host,
                                             struct ph_error *error);
 
-/* The same on a transport of the caller's; *transport is copied, close is called at the end, on failure too. */
-PH_API bool ph_smtp_connect_transport(struct ph_smtp *smtp, const struct ph_transport *transport, const char *host,
-                                      struct ph_error *error);
+/* The same on a transport of the caller's; *transport is copied, close is called at the end, on
+ * failure too. */
+PH_API bool ph_smtp_connect_transport(struct ph_smtp *smtp, const struct ph_transport *transport,
+                                      const char *host, struct ph_error *error);
 
-/* Says QUIT and closes. Returns the reply's code; -1 when no reply came: closed all the same. Does nothing and returns -1 when
- * there is no connection. RFC 5321 4.1.1.10. */
+/* Says QUIT and closes. Returns the reply's code; -1 when no reply came: closed all the same. Does
+ * nothing and returns -1 when there is no connection. RFC 5321 4.1.1.10. */
 PH_API int ph_smtp_quit(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Closes the connection at once. The session may connect again. */
 PH_API void ph_smtp_close(struct ph_smtp *smtp);
 
-/* Makes the call that another thread is in end with PH_ERROR_CANCELLED and closes the connection; when no call is running, the
- * next one ends so. The one function that may be called from any thread and from a signal handler. */
+/* Makes the call that another thread is in end with PH_ERROR_CANCELLED and closes the connection;
+ * when no call is running, the next one ends so. The one function that may be called from any
+ * thread and from a signal handler. */
 PH_API void ph_smtp_cancel(struct ph_smtp *smtp);
 
 /* ---- what is known ---- */
@@ -145,136 +165,168 @@ PH_API void ph_smtp_cancel(struct ph_smtp *smtp);
 /* The last reply; code 0 before any. Borrowed until the next call on this session. */
 PH_API const struct ph_reply *ph_smtp_reply(const struct ph_smtp *smtp);
 
+/* Whether there is a connection, as far as is known without reading; whether TLS protects it. */
 PH_API bool ph_smtp_is_connected(const struct ph_smtp *smtp);
 PH_API bool ph_smtp_is_encrypted(const struct ph_smtp *smtp);
 
 /* True when the server offers the extension (any case); after EHLO. smtplib: has_extn. */
 PH_API bool ph_smtp_has_extn(const struct ph_smtp *smtp, const char *keyword);
 
-/* The extension's parameters as ph_engine_extension has them. Borrowed until the next EHLO, STARTTLS or connect. */
+/* The extension's parameters as ph_engine_extension has them. Borrowed until the next EHLO,
+ * STARTTLS or connect. */
 PH_API const char *ph_smtp_extension(const struct ph_smtp *smtp, const char *keyword);
 
-/* All that EHLO said, typed and raw; all zero (and never NULL) when there was none. smtplib: esmtp_features, ehlo_resp. */
+/* All that EHLO said, typed and raw; all zero (and never NULL) when there was none. smtplib:
+ * esmtp_features, ehlo_resp. */
 PH_API const struct ph_capabilities *ph_smtp_esmtp_features(const struct ph_smtp *smtp);
 
-/* level 0: no transcript; 1: commands and replies on standard error, secrets as ****; 2: with times. Replaces the options' trace
- * until set to 0. The one function of the library that makes it print. smtplib: set_debuglevel. */
+/* level 0: no transcript; 1: commands and replies on standard error, secrets as ****; 2: with
+ * times. Replaces the options' trace until set to 0. The one function of the library that makes it
+ * print. smtplib: set_debuglevel. */
 PH_API void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level);
 
 /* ---- single verbs ---- */
 
-/* Sends bytes exactly as they stand: no check, no line end added, not redacted. For those who know what they do. smtplib: send. */
-PH_API bool ph_smtp_send_raw(struct ph_smtp *smtp, const char *data, size_t length, struct ph_error *error);
+/* Sends bytes exactly as they stand: no check, no line end added, not redacted. For those who know
+ * what they do. smtplib: send. */
+PH_API bool ph_smtp_send_raw(struct ph_smtp *smtp, const char *data, size_t length,
+                             struct ph_error *error);
 
-/* Sends "verb argument" CRLF, or "verb" CRLF where argument is NULL or "". CR, LF and NUL in them are PH_ERROR_ARGUMENT. Then
- * ph_smtp_getreply. */
-PH_API bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument, struct ph_error *error);
+/* Sends "verb argument" CRLF, or "verb" CRLF where argument is NULL or "". CR, LF and NUL in them
+ * are PH_ERROR_ARGUMENT. Then ph_smtp_getreply. */
+PH_API bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument,
+                           struct ph_error *error);
 
-/* Reads one reply (RFC 5321 4.2). A peer that breaks the protocol is PH_ERROR_PROTOCOL and the connection is closed. */
+/* Reads one reply (RFC 5321 4.2). A peer that breaks the protocol is PH_ERROR_PROTOCOL and the
+ * connection is closed. */
 PH_API int ph_smtp_getreply(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Both. */
-PH_API int ph_smtp_docmd(struct ph_smtp *smtp, const char *verb, const char *argument, struct ph_error *error);
+PH_API int ph_smtp_docmd(struct ph_smtp *smtp, const char *verb, const char *argument,
+                         struct ph_error *error);
 
-/* name NULL = the options' local_hostname. On a code other than 2yz error is filled too (PH_ERROR_HELO). RFC 5321 4.1.1.1;
- * lhlo: RFC 2033 4.1. */
+/* name NULL = the options' local_hostname. On a code other than 2yz error is filled too
+ * (PH_ERROR_HELO). RFC 5321 4.1.1.1; lhlo: RFC 2033 4.1. */
 PH_API int ph_smtp_helo(struct ph_smtp *smtp, const char *name, struct ph_error *error);
 PH_API int ph_smtp_ehlo(struct ph_smtp *smtp, const char *name, struct ph_error *error);
 PH_API int ph_smtp_lhlo(struct ph_smtp *smtp, const char *name, struct ph_error *error);
 
-/* EHLO, else HELO, where none was said yet on this connection (LHLO with LMTP). PH_ERROR_HELO when all are refused. */
+/* EHLO, else HELO, where none was said yet on this connection (LHLO with LMTP). PH_ERROR_HELO when
+ * all are refused. */
 PH_API bool ph_smtp_ehlo_or_helo_if_needed(struct ph_smtp *smtp, struct ph_error *error);
 
+/* NOOP, RSET (which forgets a transaction that was begun) and HELP, whose topic may be NULL. The
+ * text of the reply is at ph_smtp_reply. RFC 5321 4.1.1.5, 4.1.1.8, 4.1.1.9. */
 PH_API int ph_smtp_noop(struct ph_smtp *smtp, struct ph_error *error);
 PH_API int ph_smtp_rset(struct ph_smtp *smtp, struct ph_error *error);
 PH_API int ph_smtp_help(struct ph_smtp *smtp, const char *topic, struct ph_error *error);
 
-/* address "user@host" or a bare user name. RFC 5321 3.5. ph_smtp_vrfy is the same as ph_smtp_verify. */
+/* address "user@host" or a bare user name. RFC 5321 3.5. ph_smtp_vrfy is the same as
+ * ph_smtp_verify. */
 PH_API int ph_smtp_verify(struct ph_smtp *smtp, const char *address, struct ph_error *error);
 PH_API int ph_smtp_vrfy(struct ph_smtp *smtp, const char *address, struct ph_error *error);
 PH_API int ph_smtp_expn(struct ph_smtp *smtp, const char *list, struct ph_error *error);
 
-/* sender "" = the null sender. parameters: "SIZE=1000 BODY=8BITMIME" or NULL; refused with PH_ERROR_NOT_SUPPORTED where only HELO
- * was said. RFC 5321 4.1.1.2, 4.1.1.3. */
-PH_API int ph_smtp_mail(struct ph_smtp *smtp, const char *sender, const char *parameters, struct ph_error *error);
+/* sender "" = the null sender. parameters: "SIZE=1000 BODY=8BITMIME" or NULL; refused with
+ * PH_ERROR_NOT_SUPPORTED where only HELO was said. RFC 5321 4.1.1.2, 4.1.1.3. */
+PH_API int ph_smtp_mail(struct ph_smtp *smtp, const char *sender, const char *parameters,
+                        struct ph_error *error);
 PH_API int ph_smtp_rcpt(struct ph_smtp *smtp, const char *recipient, const char *parameters,
                         struct ph_error *error);
 
-/* DATA, the message with dots doubled and line ends made CRLF, and the last dot. Returns the final reply's code (LMTP: the last
- * one's); where DATA itself was refused, that reply's code, and error is PH_ERROR_DATA_REFUSED. RFC 5321 4.1.1.4. */
-PH_API int ph_smtp_data(struct ph_smtp *smtp, const char *message, size_t length, struct ph_error *error);
+/* DATA, the message with dots doubled and line ends made CRLF, and the last dot. Returns the final
+ * reply's code (LMTP: the last one's); where DATA itself was refused, that reply's code, and error
+ * is PH_ERROR_DATA_REFUSED. RFC 5321 4.1.1.4. */
+PH_API int ph_smtp_data(struct ph_smtp *smtp, const char *message, size_t length,
+                        struct ph_error *error);
 
 /* ---- safety and identity ---- */
 
-/* STARTTLS, the handshake, the certificate against the host's name, and EHLO again; EHLO before it if needed.
- * PH_ERROR_NOT_SUPPORTED, _TLS, _CERTIFICATE, _PROTOCOL (something was said between the 220 and the handshake), _RESPONSE.
- * True at once when the connection is encrypted already. RFC 3207. */
+/* STARTTLS, the handshake, the certificate against the host's name, and EHLO again; EHLO before it
+ * if needed. PH_ERROR_NOT_SUPPORTED, _TLS, _CERTIFICATE, _PROTOCOL (something was said between the
+ * 220 and the handshake), _RESPONSE. True at once when the connection is encrypted already. RFC
+ * 3207. */
 PH_API bool ph_smtp_starttls(struct ph_smtp *smtp, struct ph_error *error);
 
-/* Logs in by the strongest mechanism there is for user and password (UTF-8). EHLO and, where demanded, STARTTLS come before it if
- * needed. Never in clear off the loopback (PH_ERROR_TLS). PH_ERROR_AUTHENTICATION with the server's reply. RFC 4954. */
-PH_API bool ph_smtp_login(struct ph_smtp *smtp, const char *user, const char *password, struct ph_error *error);
+/* Logs in by the strongest mechanism there is for user and password (UTF-8). EHLO and, where
+ * demanded, STARTTLS come before it if needed. Never in clear off the loopback (PH_ERROR_TLS).
+ * PH_ERROR_AUTHENTICATION with the server's reply. RFC 4954. */
+PH_API bool ph_smtp_login(struct ph_smtp *smtp, const char *user, const char *password,
+                          struct ph_error *error);
 
-/* The same with all that struct ph_login can say: mechanisms by name, tokens, EXTERNAL, a mechanism of one's own. */
-PH_API bool ph_smtp_auth(struct ph_smtp *smtp, const struct ph_login *login, struct ph_error *error);
+/* The same with all that struct ph_login can say: mechanisms by name, tokens, EXTERNAL, a mechanism
+ * of one's own. */
+PH_API bool ph_smtp_auth(struct ph_smtp *smtp, const struct ph_login *login,
+                         struct ph_error *error);
 
 /* ---- sending ---- */
 
-/* Sends one message (bytes, any line ends) to count recipients. True when at least one recipient was accepted and the message too;
- * who was refused, and why, is in result (NULL = not asked; else zero or a former result; ph_result_clear it). EHLO, and STARTTLS
- * where demanded, come first if needed. PH_ERROR_SENDER_REFUSED, _RECIPIENTS_REFUSED (all of them), _DATA_REFUSED, _TOO_LARGE,
- * _NOT_SUPPORTED, _ARGUMENT (before a byte is sent), and those of the connection; error->fate says whether the message may have been
- * taken. RFC 5321 3.3. */
-PH_API bool ph_smtp_sendmail(struct ph_smtp *smtp, const char *sender, const char *const *recipients, size_t count,
-                             const char *message, size_t length, struct ph_result *result,
-                             struct ph_error *error);
+/* Sends one message (bytes, any line ends) to count recipients. True when at least one recipient
+ * was accepted and the message too; who was refused, and why, is in result (NULL = not asked; else
+ * zero or a former result; ph_result_clear it). EHLO, and STARTTLS where demanded, come first if
+ * needed. PH_ERROR_SENDER_REFUSED, _RECIPIENTS_REFUSED (all of them), _DATA_REFUSED, _TOO_LARGE,
+ * _NOT_SUPPORTED, _ARGUMENT (before a byte is sent), and those of the connection; error->fate says
+ * whether the message may have been taken. RFC 5321 3.3. */
+PH_API bool ph_smtp_sendmail(struct ph_smtp *smtp, const char *sender,
+                             const char *const *recipients, size_t count, const char *message,
+                             size_t length, struct ph_result *result, struct ph_error *error);
 
-/* Sends a message object (posthorn/message.h). sender NULL and count 0: both are read from its headers (Resent-* where there is one
- * such block). Encodings are chosen by what the server takes; Bcc and Resent-Bcc are left out. Else as ph_smtp_sendmail. */
-PH_API bool ph_smtp_send_message(struct ph_smtp *smtp, struct ph_message *message, const char *sender,
-                                 const char *const *recipients, size_t count, struct ph_result *result,
-                                 struct ph_error *error);
+/* Sends a message object (posthorn/message.h). sender NULL and count 0: both are read from its
+ * headers (Resent-* where there is one such block). Encodings are chosen by what the server takes;
+ * Bcc and Resent-Bcc are left out. Else as ph_smtp_sendmail. */
+PH_API bool ph_smtp_send_message(struct ph_smtp *smtp, struct ph_message *message,
+                                 const char *sender, const char *const *recipients, size_t count,
+                                 struct ph_result *result, struct ph_error *error);
 
 /* Sends one typed transaction. As ph_smtp_sendmail. */
-PH_API bool ph_smtp_send(struct ph_smtp *smtp, const struct ph_transaction *transaction, struct ph_result *result,
-                         struct ph_error *error);
+PH_API bool ph_smtp_send(struct ph_smtp *smtp, const struct ph_transaction *transaction,
+                         struct ph_result *result, struct ph_error *error);
 
-/* Sends many over this connection in as few flights as the server allows: the next envelope rides behind the last body. results:
- * count of them, or NULL. True when every message was taken for at least one recipient; else error is that of the first that was not.
- * When the connection is lost, the results tell for each what became of it. RFC 2920, RFC 3030. */
-PH_API bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *transactions, size_t count,
-                             struct ph_result *results, struct ph_error *error);
+/* Sends many over this connection in as few flights as the server allows: the next envelope rides
+ * behind the last body. results: count of them, or NULL. True when every message was taken for at
+ * least one recipient; else error is that of the first that was not. When the connection is lost,
+ * the results tell for each what became of it. RFC 2920, RFC 3030. */
+PH_API bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *transactions,
+                             size_t count, struct ph_result *results, struct ph_error *error);
 
 /* ---- a pool of connections ---- */
 
-/* A small pool for programs that send now and then from many threads: its functions may be called from any thread. A connection is kept
- * under host, port, LMTP, TLS policy, trust, client certificate, proxy, local name and login identity, and goes only to those who ask
- * for just these. */
+/* A small pool for programs that send now and then from many threads: its functions may be called
+ * from any thread. A connection is kept under host, port, LMTP, TLS policy, trust, client
+ * certificate, proxy, local name and login identity, and goes only to those who ask for just
+ * these. */
 struct ph_pool;
 
-/* At most idle_max idle connections (0 = 8), each for at most idle_timeout milliseconds (0 = 60 s). */
+/* At most idle_max idle connections (0 = 8), each for at most idle_timeout milliseconds (0 = 60 s).
+ * NULL: out of memory. */
 PH_API struct ph_pool *ph_pool_new(size_t idle_max, int64_t idle_timeout, struct ph_error *error);
 
-/* Closes every idle connection. Sessions that are out stay their borrowers', who give them to ph_smtp_free. NULL is allowed. */
+/* Closes every idle connection. Sessions that are out stay their borrowers', who give them to
+ * ph_smtp_free. NULL is allowed. */
 PH_API void ph_pool_free(struct ph_pool *pool);
 
-/* A session that is connected, has said EHLO, has TLS as demanded and is logged in (login NULL: not): an idle one that is proved alive by
- * RSET, or a new one. NULL: error. Given back by ph_pool_put. */
+/* A session that is connected, has said EHLO, has TLS as demanded and is logged in (login NULL:
+ * not): an idle one that is proved alive by RSET, or a new one. NULL: error. Given back by
+ * ph_pool_put. */
 PH_API struct ph_smtp *ph_pool_get(struct ph_pool *pool, const struct ph_smtp_options *options,
                                    const struct ph_login *login, struct ph_error *error);
 
-/* Gives a session back. One that is not fit to be used again is closed and freed. NULL is allowed. */
+/* Gives a session back. One that is not fit to be used again is closed and freed.
+ * NULL is allowed. */
 PH_API void ph_pool_put(struct ph_pool *pool, struct ph_smtp *smtp);
 
 /* ---- smtplib's two helpers ---- */
 
-/* Writes "<user@host>" into buffer, as it would stand in MAIL FROM (A-labels, quotes only where needed). False: address is no mailbox
- * (PH_ERROR_ARGUMENT), or size is too small (PH_ERROR_LIMIT). "" gives "<>". RFC 5321 4.1.2. smtplib: quoteaddr. */
+/* Writes "<user@host>" into buffer, as it would stand in MAIL FROM (A-labels, quotes only where
+ * needed). False: address is no mailbox (PH_ERROR_ARGUMENT), or size is too small (PH_ERROR_LIMIT).
+ * "" gives "<>". RFC 5321 4.1.2. smtplib: quoteaddr. */
 PH_API bool ph_quoteaddr(const char *address, char *buffer, size_t size, struct ph_error *error);
 
-/* The message as DATA sends it, without the last dot: line ends CRLF, dots doubled. Returns memory to be given to free(), its size in
- * *result_length, and a NUL behind it; NULL: error. smtplib: quotedata. */
-PH_API char *ph_quotedata(const char *message, size_t length, size_t *result_length, struct ph_error *error);
+/* The message as DATA sends it, without the last dot: line ends CRLF, dots doubled. Returns memory
+ * to be given to free(), its size in *result_length, and a NUL behind it; NULL: error. smtplib:
+ * quotedata. */
+PH_API char *ph_quotedata(const char *message, size_t length, size_t *result_length,
+                          struct ph_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 """Fixtures: the laboratory's servers, each started when the first test asks for it."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from lab import people  # noqa: E402
 from lab.ca import Authority  # noqa: E402
+from lab.driver import Driver  # noqa: E402
 from lab.dovecot import Dovecot  # noqa: E402
 from lab.exim import Exim  # noqa: E402
 from lab.house import House  # noqa: E402
@@ -82,6 +84,40 @@ def proxies(house):
 @pytest.fixture(scope="session")
 def post(dovecot, authority):
     return Post(dovecot, authority)
+
+
+@pytest.fixture
+def client(authority):
+    """Makes sessions: client(port, option=...) is a driver with a session that is connected."""
+    with contextlib.ExitStack() as stack:
+        def make(port, host="localhost", connect=True, descriptors=(), **options):
+            driver = stack.enter_context(Driver(descriptors))
+            options.setdefault("ca_file", authority.certificate)
+            driver.well("new", host=host, port=port, **options)
+            if connect:
+                driver.well("connect")
+            return driver
+        yield make
+
+
+@pytest.fixture
+def letter(tmp_path, token):
+    """Writes letters to files: letter(body) gives the path; .content holds the bytes of the last."""
+    class Writer:
+        def __call__(self, body=b"One line.\r\n", sender=people.ALICE, recipient=people.BOB,
+                     extra=b"", name=token):
+            self.content = (
+                f"From: <{sender}>\r\nTo: <{recipient}>\r\nSubject: a letter\r\n"
+                f"Message-ID: <{name}@posthorn.test>\r\n"
+                "Date: Mon, 02 Jan 2023 03:04:05 +0000\r\n").encode() + extra + b"\r\n" + body
+            return self.raw(self.content)
+
+        def raw(self, content):
+            path = tmp_path / uuid.uuid4().hex
+            path.write_bytes(content)
+            return str(path)
+
+    return Writer()
 
 
 @pytest.hookimpl(hookwrapper=True)

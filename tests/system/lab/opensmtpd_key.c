@@ -1,7 +1,7 @@
-/* Loaded before Debian 12's OpenSMTPD, which notes the name of a key on an RSA object, so that its key
- * process can be asked for a signature. OpenSSL 3 signs with another object made from the same key, on
- * which nothing is noted, and every handshake fails. One server has one key here: its name is
- * remembered beside the object. */
+/* Loaded before Debian 12's OpenSMTPD, which notes the name of a key on an RSA object, so that its
+ * key process can be asked for a signature. OpenSSL 3 signs with another object made from the same
+ * key, on which nothing is noted, and every handshake fails. One server has one key here: its name
+ * is remembered beside the object. */
 
 #include <openssl/rsa.h>
 

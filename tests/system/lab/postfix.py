@@ -28,6 +28,8 @@ local_recipient_maps =
 smtp_host_lookup = native
 lmtp_host_lookup = native
 disable_dns_lookups = yes
+# Letters stay as they are: no header is added.
+local_header_rewrite_clients =
 biff = no
 smtpd_peername_lookup = no
 

@@ -14,7 +14,7 @@
 #include "workload.h"
 
 #define REPLY_SIZE ((size_t)64 * 1024)
-#define PIECE ((size_t)128 * 1024)
+#define PIECE      ((size_t)64 * 1024)
 
 struct client {
     const struct workload *workload;
@@ -127,9 +127,10 @@ int main(int argc, char **argv)
     workload_start(&w);
     struct client *c = calloc(1, sizeof *c);
     size_t body_room = 2 * (w.body != NULL ? w.body_size : PIECE);
-    char *piece = malloc(PIECE);
-    if (c == NULL || piece == NULL || (c->out = malloc(body_room + REPLY_SIZE)) == NULL)
+    char *piece = workload_buffer_new(&w, PIECE);
+    if (c == NULL)
         workload_fail(&w, "out of memory");
+    c->out = workload_buffer_new(&w, body_room + REPLY_SIZE);
     c->workload = &w;
     connect_and_greet(c);
     envelope_write(c);

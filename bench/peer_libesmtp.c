@@ -59,9 +59,9 @@ int main(int argc, char **argv)
     snprintf(server, sizeof server, "%s:%s", w.host, w.port_text);
 
     workload_start(&w);
-    struct upload upload = {.workload = &w, .piece = malloc(PIECE)};
+    struct upload upload = {.workload = &w, .piece = workload_buffer_new(&w, PIECE)};
     smtp_session_t session = smtp_create_session();
-    check(&w, upload.piece != NULL && session != NULL);
+    check(&w, session != NULL);
     check(&w, smtp_set_server(session, server));
     check(&w, smtp_set_hostname(session, WORKLOAD_CLIENT_NAME));
     for (unsigned i = 0; i < w.messages; i++) {

@@ -39,10 +39,8 @@ static bool is_variant(const struct workload *w, const char *variant)
 static struct ph_body body_of(const struct workload *w, const char *loaded, struct upload *upload)
 {
     if (is_variant(w, "callback"))
-        return (struct ph_body){.kind = PH_BODY_CALLBACK,
-                                .read = read_body,
-                                .context = upload,
-                                .size = w->body_size};
+        return (struct ph_body){
+            .kind = PH_BODY_CALLBACK, .read = read_body, .context = upload, .size = w->body_size};
     if (loaded != NULL)
         return (struct ph_body){.kind = PH_BODY_MEMORY, .data = loaded, .length = w->body_size};
     return (struct ph_body){.kind = PH_BODY_FILE, .descriptor = w->body_fd};

@@ -1,5 +1,4 @@
 /* A fast SMTP server that accepts and forgets: counts flights, plays a round trip time. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -22,12 +21,17 @@
 /* Fits in the second level cache; a body is discarded in pieces of this size. */
 #define INPUT_SIZE ((size_t)256 * 1024)
 /* More than 5000 pipelined recipients answered at once. */
-#define OUTPUT_SIZE ((size_t)256 * 1024)
+#define OUTPUT_SIZE      ((size_t)256 * 1024)
 #define CONNECTION_LIMIT 64
 /* Batches of replies that may be on their simulated way at one time. */
 #define BATCH_LIMIT 4096
 
-enum phase { PHASE_COMMAND, PHASE_DATA_START, PHASE_DATA, PHASE_CHUNK };
+enum phase {
+    PHASE_COMMAND,
+    PHASE_DATA_START,
+    PHASE_DATA,
+    PHASE_CHUNK
+};
 
 /* Replies up to the byte `end` of the output leave at `due`. */
 struct batch {
@@ -252,8 +256,8 @@ static bool speak(struct connection *c)
 /* Reads once and takes in all of it; false = the client has gone. */
 static bool hear(const struct sink *sink, struct connection *c)
 {
-    ssize_t got = recv(c->fd, c->input + c->input_length, INPUT_SIZE - c->input_length,
-                       MSG_DONTWAIT);
+    ssize_t got =
+        recv(c->fd, c->input + c->input_length, INPUT_SIZE - c->input_length, MSG_DONTWAIT);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR;
     if (got == 0)
@@ -357,8 +361,8 @@ static void run(struct sink *sink)
         for (size_t i = 0; i < count; i++) {
             const struct connection *c = sink->connections[i];
             bool wants_write = c->batch_count > 0 && sink->round_trip == 0;
-            polls[i + 2] = (struct pollfd){
-                .fd = c->fd, .events = (short)(POLLIN | (wants_write ? POLLOUT : 0))};
+            polls[i + 2] = (struct pollfd){.fd = c->fd,
+                                           .events = (short)(POLLIN | (wants_write ? POLLOUT : 0))};
         }
         struct timespec timeout;
         bool is_timed = sink->round_trip > 0 && timeout_until_due(sink, &timeout);
@@ -391,9 +395,8 @@ static void ehlo_compose(struct sink *sink, char *offers)
 
 static void listen_on(struct sink *sink, uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int on = 1;
     sink->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -427,7 +430,8 @@ int main(int argc, char **argv)
         } else if (option == 'o') {
             offers = optarg;
         } else {
-            fprintf(stderr, "usage: sink [--port N] [--rtt MILLISECONDS] [--offer A,B,\"SIZE 0\"]\n");
+            fprintf(stderr,
+                    "usage: sink [--port N] [--rtt MILLISECONDS] [--offer A,B,\"SIZE 0\"]\n");
             return 2;
         }
     }

@@ -1,5 +1,4 @@
 /* Finding the end of DATA in a stream at memory speed. */
-#define _GNU_SOURCE
 #include "sink_scan.h"
 
 #include <string.h>

@@ -190,7 +190,7 @@ def small(bench, is_quick, recipients=1):
                 f"{count} messages of 4 KiB to {recipients} on one connection, DATA, no round trip, {placement}",
                 peers,
                 Work(body, count, recipients, placement=placement),
-                {LIBESMTP: 10 if is_quick else 50},
+                {LIBESMTP: 10 if is_quick else 20},
                 1 if is_quick else 7,
             )
         )

@@ -1,5 +1,4 @@
 /* What every benchmark client is asked to do, and how it reports what that cost. */
-#define _GNU_SOURCE
 #include "workload.h"
 
 #include <errno.h>
@@ -11,6 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define PAGE_SIZE ((size_t)4096)
 
 void workload_fail(const struct workload *w, const char *format, ...)
 {
@@ -57,12 +58,18 @@ void workload_open(struct workload *w, int argc, char **argv)
     body_open(w);
 }
 
+char *workload_buffer_new(const struct workload *w, size_t size)
+{
+    char *buffer = aligned_alloc(PAGE_SIZE, (size / PAGE_SIZE + 1) * PAGE_SIZE);
+    if (buffer == NULL)
+        workload_fail(w, "out of memory");
+    return buffer;
+}
+
 char *workload_body_load(const struct workload *w)
 {
-    char *body = malloc(w->body_size + 1);
+    char *body = workload_buffer_new(w, w->body_size + 1);
     size_t at = 0;
-    if (body == NULL)
-        workload_fail(w, "out of memory");
     while (at < w->body_size) {
         ssize_t n = pread(w->body_fd, body + at, w->body_size - at, (off_t)at);
         if (n <= 0)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#define WORKLOAD_SENDER "sender@client.example"
+#define WORKLOAD_SENDER      "sender@client.example"
 #define WORKLOAD_CLIENT_NAME "client.example"
 
 /* A body up to this size is held in memory; a larger one is read from its file while sending. */
@@ -36,6 +36,13 @@ struct workload {
  * cannot.
  */
 void workload_open(struct workload *w, int argc, char **argv);
+
+/*
+ * Fresh memory on a page boundary: reading a file into memory that begins a few bytes behind one
+ * takes some processors twice as long, and malloc's large pieces do just that. To be given to
+ * free().
+ */
+char *workload_buffer_new(const struct workload *w, size_t size);
 
 /* The whole body in fresh memory, for a client that can take it no other way. */
 char *workload_body_load(const struct workload *w);

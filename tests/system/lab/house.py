@@ -5,6 +5,7 @@ meet, and whatever a server compiled into itself (paths, users, sockets) exists 
 """
 
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -53,7 +54,13 @@ class House:
             raise RuntimeError(f"{source} does not hold the mail servers: run script/lab")
         sessions = os.path.join(lab, "sessions")
         os.makedirs(sessions, exist_ok=True)
+        # One run at a time comes through here: none sweeps what another is just making.
+        door = os.open(sessions, os.O_RDONLY)
+        fcntl.flock(door, fcntl.LOCK_EX)
+        sweep(sessions)
         self.directory = tempfile.mkdtemp(dir=sessions)
+        self.lock = lock(self.directory)
+        os.close(door)
         self.root = os.path.join(self.directory, "root")
         subprocess.run(["cp", "-al", source, self.root], check=True)
         os.chmod(self.directory, 0o755)
@@ -134,19 +141,6 @@ class House:
                     text += [f"{os.path.basename(path)}: {line}" for line in file][-lines:]
         return "".join(text)
 
-    def inhabitants(self):
-        """The ids of the processes whose root is this house (or a room of it)."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    root = os.readlink(f"/proc/{entry}/root")
-                except OSError:
-                    continue
-                if root == self.root or root.startswith(self.root + "/"):
-                    found.append(int(entry))
-        return found
-
     def close(self):
         """Stops every server with all its children and removes the root."""
         for process in reversed(self.processes):
@@ -158,15 +152,10 @@ class House:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for identity in self.inhabitants():
-            try:
-                os.kill(identity, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_until(lambda: not self.inhabitants(), "the end of the last server", STOP_DEADLINE)
         House.current = None
         shutil.rmtree(self.short)
-        shutil.rmtree(self.directory)
+        tear_down(self.directory)
+        os.close(self.lock)
 
 
 def answers(process, port):
@@ -177,3 +166,57 @@ def answers(process, port):
         return True
     except OSError:
         return False
+
+
+def lock(directory):
+    """Marks a session as one whose run is alive: the lock falls when the run ends, however it ends.
+    None: it is locked."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return descriptor
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+
+
+def sweep(sessions):
+    """Removes what runs that were killed have left behind."""
+    for entry in os.listdir(sessions):
+        directory = os.path.join(sessions, entry)
+        try:
+            descriptor = lock(directory)
+            if descriptor is not None:
+                tear_down(directory)
+                os.close(descriptor)
+        except FileNotFoundError:
+            # Another run was faster.
+            continue
+
+
+def inhabitants(directory):
+    """The ids of the processes whose root lies in this session."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                root = os.readlink(f"/proc/{entry}/root")
+            except OSError:
+                continue
+            if root.startswith(directory + "/"):
+                found.append(int(entry))
+    return found
+
+
+def tear_down(directory):
+    """Kills whoever still lives in a session, and removes it."""
+    def is_empty():
+        left = inhabitants(directory)
+        for identity in left:
+            try:
+                os.kill(identity, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return not left
+    wait_until(is_empty, "the end of the last server", STOP_DEADLINE)
+    shutil.rmtree(directory)

@@ -1,0 +1,236 @@
+/* The encoders, and the look at a text that decides between them. */
+#include "mail/transfer_encoding.h"
+
+#include <assert.h>
+
+#include "base/scan.h"
+
+/* What quoted-printable leaves as it is wherever it stands (RFC 2045 6.7 (2)). */
+static const struct scan_class quoted_plain = {.has = {['!' ... '<'] = true, ['>' ... '~'] = true}};
+
+static void end_line(struct transfer_analysis *analysis)
+{
+    if (analysis->line > analysis->longest_line)
+        analysis->longest_line = analysis->line;
+    analysis->line = 0;
+    analysis->length += 2;
+}
+
+void transfer_analysis_feed(struct transfer_analysis *analysis, struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool is_behind_cr = analysis->is_behind_cr;
+        analysis->is_behind_cr = c == '\r';
+        if (c == '\r' || (c == '\n' && !is_behind_cr)) {
+            end_line(analysis);
+        } else if (c != '\n') {
+            analysis->length++;
+            analysis->line++;
+            analysis->high_bytes += c > 127;
+            analysis->nul_bytes += c == 0;
+            analysis->odd_bytes += !quoted_plain.has[c] && c != ' ' && c != '\t';
+        }
+    }
+    if (analysis->line > analysis->longest_line)
+        analysis->longest_line = analysis->line;
+}
+
+enum transfer_encoding transfer_encoding_choose(const struct transfer_analysis *analysis,
+                                                bool eight_bit)
+{
+    bool fits_lines = analysis->longest_line <= TRANSFER_LINE_MAX && analysis->nul_bytes == 0;
+    if (fits_lines && analysis->high_bytes == 0)
+        return TRANSFER_7BIT;
+    if (fits_lines && eight_bit)
+        return TRANSFER_8BIT;
+    uint64_t quoted = analysis->length + 2 * analysis->odd_bytes;
+    uint64_t base64 = analysis->length / 57 * 78;
+    return quoted <= base64 || analysis->odd_bytes < analysis->length / 6
+               ? TRANSFER_QUOTED_PRINTABLE
+               : TRANSFER_BASE64;
+}
+
+const char *transfer_encoding_name(enum transfer_encoding encoding)
+{
+    switch (encoding) {
+    case TRANSFER_7BIT:
+        return "7bit";
+    case TRANSFER_8BIT:
+        return "8bit";
+    case TRANSFER_QUOTED_PRINTABLE:
+        return "quoted-printable";
+    case TRANSFER_BASE64:
+        return "base64";
+    case TRANSFER_AS_IS:
+        break;
+    }
+    assert(false);
+    return "binary";
+}
+
+void transfer_encoder_init(struct transfer_encoder *encoder, enum transfer_encoding encoding)
+{
+    *encoder = (struct transfer_encoder){.encoding = encoding};
+    base64_encoder_init(&encoder->base64);
+}
+
+/* ---- text as it is, with CRLF line ends ---- */
+
+static void feed_text(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
+{
+    if (encoder->is_behind_cr && in.length > 0 && in.data[0] == '\n')
+        in = bytes_skip(in, 1);
+    if (in.length == 0)
+        return;
+    encoder->is_behind_cr = in.data[in.length - 1] == '\r';
+    while (in.length > 0) {
+        size_t line_feed = bytes_find_char(in, '\n');
+        struct bytes line = bytes_slice(in, 0, line_feed);
+        size_t carriage_return = bytes_find_char(line, '\r');
+        size_t next = line_feed == BYTES_NOT_FOUND ? in.length : line_feed + 1;
+        bool has_end = line_feed != BYTES_NOT_FOUND || carriage_return != BYTES_NOT_FOUND;
+        if (carriage_return != BYTES_NOT_FOUND) {
+            if (carriage_return + 1 < line.length || line_feed == BYTES_NOT_FOUND)
+                next = carriage_return + 1;
+            line.length = carriage_return;
+        }
+        buffer_append(out, line);
+        if (has_end)
+            buffer_append(out, BYTES("\r\n"));
+        in = bytes_skip(in, next);
+    }
+}
+
+/* ---- quoted-printable ---- */
+
+/* Puts 1 plain or 3 encoded characters, behind a soft line end when the line is full: one column is
+   kept for its "=". */
+static char *put_quoted(struct transfer_encoder *encoder, unsigned char c, bool is_plain, char *end)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t width = is_plain ? 1 : 3;
+    if (encoder->column + width > TRANSFER_QUOTED_LINE_MAX - 1) {
+        memcpy(end, "=\r\n", 3);
+        end += 3;
+        encoder->column = 0;
+    }
+    encoder->column += width;
+    if (is_plain) {
+        *end++ = (char)c;
+        return end;
+    }
+    *end++ = '=';
+    *end++ = digits[c >> 4];
+    *end++ = digits[c & 15];
+    return end;
+}
+
+/* A blank at a line's end must be encoded (RFC 2045 6.7 (3)). */
+static char *put_held_blank(struct transfer_encoder *encoder, bool is_at_end, char *end)
+{
+    if (encoder->held_blank == 0)
+        return end;
+    end = put_quoted(encoder, (unsigned char)encoder->held_blank, !is_at_end, end);
+    encoder->held_blank = 0;
+    return end;
+}
+
+static char *put_line_end(struct transfer_encoder *encoder, char *end)
+{
+    end = put_held_blank(encoder, true, end);
+    memcpy(end, "\r\n", 2);
+    encoder->column = 0;
+    return end + 2;
+}
+
+/* One byte: at most a held blank, a soft line end and three characters come of it. */
+static char *put_byte(struct transfer_encoder *encoder, unsigned char c, char *end)
+{
+    bool is_behind_cr = encoder->is_behind_cr;
+    encoder->is_behind_cr = c == '\r';
+    if (c == '\r' || c == '\n')
+        return c == '\n' && is_behind_cr ? end : put_line_end(encoder, end);
+    end = put_held_blank(encoder, false, end);
+    if (c != ' ' && c != '\t')
+        return put_quoted(encoder, c, quoted_plain.has[c], end);
+    encoder->held_blank = (char)c;
+    return end;
+}
+
+static void feed_quoted(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
+{
+    char *start = buffer_reserve(out, in.length * TRANSFER_GROWTH_MAX + TRANSFER_GROWTH_EXTRA);
+    if (start == NULL)
+        return;
+    char *end = start;
+    for (size_t i = 0; i < in.length; i++)
+        end = put_byte(encoder, (unsigned char)in.data[i], end);
+    buffer_commit(out, (size_t)(end - start));
+}
+
+static void finish_quoted(struct transfer_encoder *encoder, struct buffer *out)
+{
+    char *start = buffer_reserve(out, TRANSFER_GROWTH_EXTRA);
+    if (start == NULL)
+        return;
+    char *end = put_held_blank(encoder, true, start);
+    buffer_commit(out, (size_t)(end - start));
+}
+
+void transfer_encoder_feed(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
+{
+    switch (encoder->encoding) {
+    case TRANSFER_AS_IS:
+        buffer_append(out, in);
+        break;
+    case TRANSFER_7BIT:
+    case TRANSFER_8BIT:
+        feed_text(encoder, in, out);
+        break;
+    case TRANSFER_QUOTED_PRINTABLE:
+        feed_quoted(encoder, in, out);
+        break;
+    case TRANSFER_BASE64:
+        base64_encoder_feed(&encoder->base64, in, out);
+        break;
+    }
+}
+
+void transfer_encoder_finish(struct transfer_encoder *encoder, struct buffer *out)
+{
+    if (encoder->encoding == TRANSFER_QUOTED_PRINTABLE)
+        finish_quoted(encoder, out);
+    else if (encoder->encoding == TRANSFER_BASE64)
+        base64_encoder_finish(&encoder->base64, out);
+}
+
+/* Byte by byte into the same few: nothing is allocated, so it cannot fail. */
+static uint64_t quoted_length(struct bytes text)
+{
+    struct transfer_encoder encoder;
+    char scratch[TRANSFER_GROWTH_EXTRA];
+    uint64_t length = 0;
+    transfer_encoder_init(&encoder, TRANSFER_QUOTED_PRINTABLE);
+    for (size_t i = 0; i < text.length; i++)
+        length += (uint64_t)(put_byte(&encoder, (unsigned char)text.data[i], scratch) - scratch);
+    return length + (uint64_t)(put_held_blank(&encoder, true, scratch) - scratch);
+}
+
+uint64_t transfer_encoded_length(enum transfer_encoding encoding, struct bytes text)
+{
+    struct transfer_analysis analysis = {0};
+    switch (encoding) {
+    case TRANSFER_7BIT:
+    case TRANSFER_8BIT:
+        transfer_analysis_feed(&analysis, text);
+        return analysis.length;
+    case TRANSFER_QUOTED_PRINTABLE:
+        return quoted_length(text);
+    case TRANSFER_BASE64:
+        return base64_encoded_lines_length(text.length);
+    case TRANSFER_AS_IS:
+        break;
+    }
+    return text.length;
+}

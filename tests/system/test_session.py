@@ -155,3 +155,28 @@ def test_the_pool_uses_a_connection_again(client, postfix, authority, letter, po
         assert other.sent("AUTH")
         driver.well("pool_put")
     assert len(post.by_imap(people.BOB, token, count=2)) == 2
+
+
+def test_the_pool_hands_out_no_dead_connection(client, postfix, letter, post, token):
+    """Twice: a connection that the server has closed meanwhile is replaced, not given out."""
+    options = {"host": "localhost", "port": postfix.ports["plain"], "tls": "none"}
+    with Driver() as driver:
+        for _ in range(3):
+            driver.well("pool_get", **options)
+            driver.well("sendmail", sender=people.ALICE, recipients=[people.BOB], letter=letter())
+            driver.well("pool_put")
+            postfix.hang_up("plain")
+    assert len(post.by_imap(people.BOB, token, count=3)) == 3
+
+
+def test_a_server_that_hangs_up(plain, postfix, letter, post, token):
+    """An idle connection that is gone is an error before anything was sent; the next connect helps."""
+    plain.well("ehlo")
+    postfix.hang_up("plain")
+    answer = plain.refused("disconnected", "sendmail", sender=people.ALICE,
+                           recipients=[people.BOB], letter=letter())
+    assert answer.error.fate == 0 and answer.error.retry
+    assert not answer.connected
+    plain.well("connect")
+    plain.well("sendmail", sender=people.ALICE, recipients=[people.BOB], letter=letter())
+    assert without_trace(post.by_imap(people.BOB, token)) == letter.content

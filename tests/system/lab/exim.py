@@ -21,6 +21,7 @@ host_lookup =
 rfc1413_query_timeout = 0s
 smtp_accept_max = 100
 smtp_accept_max_per_connection = 5000
+smtp_accept_queue_per_connection = 0
 message_size_limit = 30M
 smtp_enforce_sync = true
 tls_advertise_hosts = *

@@ -1,8 +1,11 @@
 """Postfix: submission by STARTTLS and by implicit TLS, an open door for local mail, and doors with
 bad certificates, all behind one queue that delivers by LMTP to Dovecot."""
 
+import os
+import signal
+
 from . import people
-from .house import VMAIL
+from .house import VMAIL, inhabitants
 
 SMALL_LIMIT = 10000
 
@@ -66,6 +69,7 @@ smtpd_client_connection_rate_limit = 0
 # The test programs sit on loopback and send much.
 smtpd_client_event_limit_exceptions = 127.0.0.0/8
 default_process_limit = 40
+service_throttle_time = 1s
 in_flow_delay = 0
 """
 
@@ -162,6 +166,17 @@ class Postfix:
         house.start("postfix", ["/usr/lib/postfix/sbin/master", "-c", "/etc/postfix", "-d"],
                     self.ports.values(), log="/var/log/postfix.log")
         return self
+
+    def hang_up(self, door):
+        """Ends the connections of a door, as a server does with idle ones; new ones are welcome."""
+        name = f"127.0.0.1:{self.ports[door]}".encode()
+        for identity in inhabitants(self.house.directory):
+            try:
+                with open(f"/proc/{identity}/cmdline", "rb") as file:
+                    if name in file.read().split(b"\0"):
+                        os.kill(identity, signal.SIGTERM)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
 
     def doors(self):
         for door, options in DOORS.items():

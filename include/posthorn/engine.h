@@ -29,32 +29,6 @@ extern "C" {
 
 struct ph_engine;
 
-enum {
-    PH_ENGINE_TRANSACTIONS_MAX = 64, /* transactions in an engine at a time */
-    PH_ENGINE_PENDING_MAX = 1024,    /* commands whose reply is not there yet */
-    PH_ENGINE_LINE_MAX = 8192,       /* bytes of a reply line, CRLF included */
-    PH_ENGINE_REPLY_LINES_MAX = 128, /* lines of a reply */
-    PH_ENGINE_REPLY_MAX = 65536,     /* bytes of a reply */
-    PH_ENGINE_CHALLENGES_MAX = 16,   /* 334 replies in one login */
-    PH_ENGINE_COMMAND_MAX = 12288 /* bytes of a command line, CRLF included (RFC 4954 4 for AUTH) */
-};
-
-/* Zero is the default of every field but hello_name. Copied. */
-struct ph_engine_options {
-    const char *hello_name;  /* for EHLO: a domain or an address literal (RFC 5321 4.1.3) */
-    const char *server_name; /* host the user wanted, for OAUTHBEARER (RFC 7628 3.1); or NULL */
-    unsigned server_port;
-    bool lmtp;             /* LHLO, one final reply a recipient (RFC 2033) */
-    bool is_encrypted;     /* implicit TLS: the connection is encrypted from the first byte */
-    bool no_pipelining;    /* one command at a time, whatever the server offers */
-    bool no_chunking;      /* DATA even where BDAT is offered */
-    bool bodies_in_flight; /* with CHUNKING: the next transaction follows before the verdict on the
-                              last is there */
-    struct ph_timeouts timeouts;
-    ph_trace *trace; /* or NULL */
-    void *trace_context;
-};
-
 /* Makes an engine that waits for the server's greeting; now starts its deadline. NULL: error says
  * why (PH_ERROR_ARGUMENT: hello_name is no domain or address literal; PH_ERROR_MEMORY). Freed by
  * ph_engine_free. RFC 5321 3.1. */
@@ -98,13 +72,6 @@ PH_API int64_t ph_engine_deadline(const struct ph_engine *engine);
 PH_API void ph_engine_tick(struct ph_engine *engine, int64_t now);
 
 /* ---- operations; each false = nothing was queued, error says why ---- */
-
-enum ph_hello {
-    PH_HELLO_AUTOMATIC = 0,
-    PH_HELLO_EHLO,
-    PH_HELLO_HELO,
-    PH_HELLO_LHLO
-};
 
 /* EHLO, and HELO where EHLO is refused (RFC 5321 3.2, 4.1.1.1); LHLO with LMTP. One of them only by
  * its name. name NULL = the option's. A refusal ends in PH_ERROR_HELO with the reply. */

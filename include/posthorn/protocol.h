@@ -154,6 +154,42 @@ struct ph_event {
     bool is_closed; /* PH_EVENT_DONE: the connection is of no more use */
 };
 
+/* ---- the engine's limits and options ---- */
+
+enum {
+    PH_ENGINE_TRANSACTIONS_MAX = 64, /* transactions in an engine at a time */
+    PH_ENGINE_PENDING_MAX = 1024,    /* commands whose reply is not there yet */
+    PH_ENGINE_LINE_MAX = 8192,       /* bytes of a reply line, CRLF included */
+    PH_ENGINE_REPLY_LINES_MAX = 128, /* lines of a reply */
+    PH_ENGINE_REPLY_MAX = 65536,     /* bytes of a reply */
+    PH_ENGINE_CHALLENGES_MAX = 16,   /* 334 replies in one login */
+    PH_ENGINE_COMMAND_MAX = 12288 /* bytes of a command line, CRLF included (RFC 4954 4 for AUTH) */
+};
+
+/* Which of them is said; by itself EHLO, and HELO where EHLO is refused, or LHLO with LMTP. */
+enum ph_hello {
+    PH_HELLO_AUTOMATIC = 0,
+    PH_HELLO_EHLO,
+    PH_HELLO_HELO,
+    PH_HELLO_LHLO
+};
+
+/* Zero is the default of every field but hello_name. Copied. */
+struct ph_engine_options {
+    const char *hello_name;  /* for EHLO: a domain or an address literal (RFC 5321 4.1.3) */
+    const char *server_name; /* host the user wanted, for OAUTHBEARER (RFC 7628 3.1); or NULL */
+    unsigned server_port;
+    bool lmtp;             /* LHLO, one final reply a recipient (RFC 2033) */
+    bool is_encrypted;     /* implicit TLS: the connection is encrypted from the first byte */
+    bool no_pipelining;    /* one command at a time, whatever the server offers */
+    bool no_chunking;      /* DATA even where BDAT is offered */
+    bool bodies_in_flight; /* with CHUNKING: the next transaction follows before the verdict on the
+                              last is there */
+    struct ph_timeouts timeouts;
+    ph_trace *trace; /* or NULL */
+    void *trace_context;
+};
+
 #ifdef __cplusplus
 }
 #endif

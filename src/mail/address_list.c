@@ -64,6 +64,9 @@ bool address_list_add_item(struct address_list *list, enum address_list_kind kin
         (kind == ADDRESS_LIST_MAILBOX && list->mailbox_count >= ADDRESS_LIST_COUNT_MAX))
         return fault_set(fault, FAULT_LIMIT, "there are more than %d addresses",
                          ADDRESS_LIST_COUNT_MAX);
+    if (!buffer_is_failed(&list->names) && name.length > buffer_room(&list->names))
+        return fault_set(fault, FAULT_LIMIT, "the display names are longer than %d bytes",
+                         ADDRESS_LIST_TEXT_MAX);
     if (!make_room(list, 1, fault))
         return false;
     struct address_list_item *item = &list->items[list->count];
@@ -72,10 +75,8 @@ bool address_list_add_item(struct address_list *list, enum address_list_kind kin
     if (address != NULL)
         item->address = *address;
     buffer_append(&list->names, name);
-    if (buffer_is_failed(&list->names)) {
-        list->names.is_failed = false;
-        return fault_set(fault, FAULT_LIMIT, "the display names are too long or memory ran out");
-    }
+    if (buffer_is_failed(&list->names))
+        return fault_set_memory(fault);
     list->count++;
     list->mailbox_count += kind == ADDRESS_LIST_MAILBOX;
     return true;

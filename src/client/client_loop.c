@@ -246,11 +246,10 @@ static void lose_handshake(struct ph_smtp *smtp, const char *name, const struct 
         kind = PH_ERROR_TIMEOUT;
     else if (fault->kind == FAULT_DENIED)
         kind = PH_ERROR_CERTIFICATE;
-    char message[PH_ERROR_TEXT_SIZE];
-    snprintf(message, sizeof message, "TLS with %s failed: %s", name, fault->message);
     struct client_loss *loss = &smtp->state.loss;
     *loss = (struct client_loss){.kind = kind, .system_error = fault->system_error, .verb = "TLS"};
-    snprintf(loss->message, sizeof loss->message, "%s", message);
+    snprintf(loss->message, sizeof loss->message, "TLS with %.150s failed: %s", name,
+             fault->message);
 }
 
 bool client_loop_handshake(struct ph_smtp *smtp, struct ph_tls_facts *facts,

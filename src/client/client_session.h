@@ -12,7 +12,8 @@
 #include "net/net_connect.h"
 
 enum {
-    CLIENT_INPUT_SIZE = 17408, /* bytes read at once: a full TLS record of 16 KiB and then some */
+    CLIENT_LOSS_TEXT_SIZE = 440, /* leaves room in an error for what is said about the fate */
+    CLIENT_INPUT_SIZE = 17408,   /* bytes read at once: a full TLS record of 16 KiB and then some */
     CLIENT_PIECE_SIZE = 256 * 1024,    /* bytes of a body read at once from a file or a callback */
     CLIENT_OPTIONS_MAX = 1024 * 1024,  /* bytes of all strings in struct ph_smtp_options together */
     CLIENT_HELLO_NAME_MAX = 256,       /* bytes of a name for EHLO, NUL included (RFC 1035 2.3.4) */
@@ -29,7 +30,7 @@ struct client_loss {
     enum ph_error_kind kind; /* PH_OK = it did not */
     int system_error;
     char verb[PH_ERROR_VERB_SIZE];
-    char message[PH_ERROR_TEXT_SIZE];
+    char message[CLIENT_LOSS_TEXT_SIZE];
 };
 
 /* What a connection is at; zero when it begins. */

@@ -158,15 +158,15 @@ static enum net_result fail(struct net_tls *tls, int error, struct fault *fault)
 {
     tls->is_failed = true;
     const char *when = tls->is_up ? "the encrypted connection" : "the TLS handshake";
-    if (tls->socket.error != 0)
-        fault_set_system(fault, FAULT_TEMPORARY, tls->socket.error, "%s broke off", when);
-    else if (tls->socket.is_at_end)
+    if (tls->socket.is_at_end)
         /* RFC 8446 6.1: without close_notify nobody knows whether this is all that was said. */
         fault_set(fault, FAULT_TEMPORARY, "%s was cut off by the server", when);
+    else if (error == SSL_ERROR_SYSCALL)
+        fault_set_system(fault, FAULT_TEMPORARY, tls->socket.error, "%s broke off", when);
     else if (error == SSL_ERROR_SSL && !tls->is_up)
         explain_handshake(tls, fault);
     else
-        net_tls_fault_set(fault, FAULT_PERMANENT, "TLS failed");
+        net_tls_fault_set(fault, FAULT_PERMANENT, "the encrypted connection failed");
     ERR_clear_error();
     return NET_FAILED;
 }

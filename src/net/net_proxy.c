@@ -340,7 +340,8 @@ static bool parse_status(struct bytes header, unsigned *status, struct bytes *re
         !scan_take_char(&scan, ' ') || !scan_take_number(&scan, 599, &code) || code < 100)
         return false;
     *status = (unsigned)code;
-    scan_take_char(&scan, ' ');
+    if (!scan_take_char(&scan, ' ') && scan_peek(&scan) != '\r' && scan_peek(&scan) != '\n')
+        return false;
     struct bytes line = scan_take_until_char(&scan, '\n');
     struct scan words = scan_of(line);
     while (!scan_is_at_end(&words) && scan_peek(&words) >= ' ' && scan_peek(&words) < 0x7F)

@@ -186,7 +186,7 @@ bool client_session_prepare(struct ph_smtp *smtp, struct ph_error *error)
         smtp->state.tried_starttls = true;
         /* A refusal leaves the connection as it was: in clear (RFC 7435). */
         return client_session_start_tls(smtp, error) ||
-               (error->kind == PH_ERROR_RESPONSE && smtp->engine != NULL);
+               (error->reply_code != 0 && smtp->engine != NULL);
     }
     if (!is_starttls_offered(smtp))
         return smtp_error_set(

@@ -19,12 +19,11 @@ static struct smtp_login *login_of(struct smtp_operation *operation)
     return &operation->login;
 }
 
-static void fail_operation(struct smtp_operation *operation, const struct fault *fault,
-                           const char *sentence)
+static void fail_operation(struct smtp_operation *operation, enum ph_error_kind kind,
+                           const struct fault *fault, const char *sentence)
 {
     if (!operation->has_error)
-        smtp_error_from_fault(&operation->error, PH_ERROR_AUTHENTICATION, "AUTH", fault, "%s",
-                              sentence);
+        smtp_error_from_fault(&operation->error, kind, "AUTH", fault, "%s", sentence);
     operation->has_error = true;
     smtp_client_end_operation(operation, false);
 }
@@ -139,7 +138,10 @@ void smtp_client_login_issue(struct smtp_client *client, struct smtp_operation *
         .facts = client->has_facts ? &client->facts : NULL,
     };
     if (!try_next(client, operation, NULL, &fault))
-        fail_operation(operation, &fault, "no way to log in");
+        /* What is denied before a byte went out would have gone in clear. */
+        fail_operation(operation,
+                       fault.kind == FAULT_DENIED ? PH_ERROR_TLS : PH_ERROR_AUTHENTICATION, &fault,
+                       "no way to log in");
 }
 
 /* ---- hearing ---- */
@@ -191,7 +193,8 @@ static void hear_success(struct smtp_client *client, struct smtp_operation *oper
      * more is said to it. */
     struct ph_error failure;
     operation->has_error = false;
-    fail_operation(operation, &fault, "the server did not prove who it is");
+    fail_operation(operation, PH_ERROR_AUTHENTICATION, &fault,
+                   "the server did not prove who it is");
     failure = operation->error;
     failure.kind = PH_ERROR_DISCONNECTED;
     smtp_client_fail(client, &failure);
@@ -237,7 +240,7 @@ void smtp_client_login_hear(struct smtp_client *client, const struct smtp_pendin
         return;
     }
     fault_set(&fault, FAULT_SYNTAX, "%d is no answer to AUTH", reply->code);
-    fail_operation(operation, &fault, "the server broke the protocol");
+    fail_operation(operation, PH_ERROR_AUTHENTICATION, &fault, "the server broke the protocol");
     operation->error.kind = PH_ERROR_PROTOCOL;
     struct ph_error failure = operation->error;
     smtp_client_fail(client, &failure);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fnmatch.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -259,6 +260,17 @@ static bool start_tls(struct scripted_server *server)
     return stop(server, "T:", "no TLS");
 }
 
+/* With TLS 1.3 a client refuses after the server is done. */
+static bool fail_tls(struct scripted_server *server)
+{
+    char byte;
+    server->tls = SSL_new(server->tls_context);
+    SSL_set_fd(server->tls, server->connection);
+    if (SSL_accept(server->tls) == 1 && SSL_read(server->tls, &byte, 1) > 0)
+        return stop(server, "F:", "the client goes on");
+    return true;
+}
+
 static void close_connection(struct scripted_server *server)
 {
     if (server->tls != NULL) {
@@ -287,6 +299,9 @@ static void be_patient(int descriptor)
     struct timeval limit = {.tv_sec = PATIENCE_S};
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    /* Each line goes at once; a Unix socket knows no such option and needs none. */
+    int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 static bool take_connection(struct scripted_server *server)
@@ -314,6 +329,8 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
         return take_bytes(server, rest);
     case 'T':
         return start_tls(server);
+    case 'F':
+        return fail_tls(server);
     case 'E':
         return await_end(server);
     case 'W':

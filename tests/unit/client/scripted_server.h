@@ -8,13 +8,12 @@
  *   D:         takes a body up to the lone dot; it is at scripted_server_body
  *   B: n       takes n bytes; they are at the same place
  *   T:         makes the TLS handshake as a server
- *   E:         awaits the end of the stream
- *   W:         waits until the test calls scripted_server_go_on
- *   K:         tells the test, which waits in scripted_server_await
- *   X:         closes the connection
- *   R:         breaks it (RST)
- *   A:         takes the next connection; the first one is taken by itself
- * When the script ends the connection is closed. Steps are played until one fails. */
+ *   F:         the same, but it must fail, or what follows it: the client does not want this
+ * certificate E:         awaits the end of the stream W:         waits until the test calls
+ * scripted_server_go_on K:         tells the test, which waits in scripted_server_await X: closes
+ * the connection R:         breaks it (RST) A:         takes the next connection; the first one is
+ * taken by itself When the script ends the connection is closed. Steps are played until one fails.
+ */
 #ifndef CLIENT_SCRIPTED_SERVER_H
 #define CLIENT_SCRIPTED_SERVER_H
 

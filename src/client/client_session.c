@@ -79,7 +79,8 @@ void client_session_take_error(struct ph_smtp *smtp, const struct ph_error *from
     if (loss->kind == PH_OK || from->kind != PH_ERROR_DISCONNECTED)
         return;
     error->kind = loss->kind;
-    error->retry = loss->kind != PH_ERROR_CANCELLED && loss->kind != PH_ERROR_CERTIFICATE;
+    if (loss->kind == PH_ERROR_CANCELLED || loss->kind == PH_ERROR_CERTIFICATE)
+        error->retry = false;
     error->system_error = loss->system_error;
     if (loss->verb[0] != '\0')
         memcpy(error->verb, loss->verb, sizeof error->verb);

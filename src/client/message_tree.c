@@ -87,14 +87,14 @@ static void write_delimiter(struct tree *tree, enum boundary which, const char *
 
 /* ---- leaves ---- */
 
-/* The line end before a delimiter is the delimiter's own (RFC 2046 5.1.1). */
+/* The line end before a delimiter is the delimiter's own (RFC 2046 5.1.1); base64 has one to spare. */
 static bool write_source(struct tree *tree, const struct compose_source *source,
                          enum transfer_encoding encoding)
 {
     buffer_append_string(tree->out, "\r\n");
     if (!compose_add_source(&tree->message->composition, source, encoding, tree->fault))
         return false;
-    if (tree->is_inside)
+    if (tree->is_inside && encoding != TRANSFER_BASE64)
         buffer_append_string(tree->out, "\r\n");
     return true;
 }

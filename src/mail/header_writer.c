@@ -59,6 +59,12 @@ size_t header_writer_encoded_word_room(const struct header_writer *writer, size_
     return used < HEADER_LINE_ENCODED_WORD ? HEADER_LINE_ENCODED_WORD - used : 0;
 }
 
+static bool is_continuation(struct bytes line)
+{
+    return line.length > 0 && (line.data[0] == ' ' || line.data[0] == '\t') &&
+           bytes_trim(line).length > 0;
+}
+
 /* Each line but the first starts with a blank and has something else too; no line has a CR, LF or
    NUL inside. */
 static bool check(struct bytes field, struct fault *fault)
@@ -67,21 +73,21 @@ static bool check(struct bytes field, struct fault *fault)
     struct bytes value;
     if (!bytes_split(field, ':', &name, &value) || !header_name_is_valid(name))
         return fault_set(fault, FAULT_SYNTAX, "a header field has no valid name");
-    for (bool is_first = true; field.length > 0; is_first = false) {
-        size_t end = bytes_find(field, BYTES("\r\n"));
+    bool is_first = true;
+    size_t end;
+    do {
+        end = bytes_find(field, BYTES("\r\n"));
         struct bytes line = bytes_slice(field, 0, end);
         if (line.length > HEADER_LINE_MAX)
             return fault_set(fault, FAULT_LIMIT,
                              "a word of the field %.*s is longer than a line of %d bytes",
                              BYTES_FORMAT(bytes_slice(name, 0, 80)), HEADER_LINE_MAX);
-        if (bytes_has_line_break_or_nul(line) ||
-            (!is_first && (line.length == 0 || (line.data[0] != ' ' && line.data[0] != '\t') ||
-                           bytes_trim(line).length == 0)))
+        if (bytes_has_line_break_or_nul(line) || (!is_first && !is_continuation(line)))
             return fault_set(fault, FAULT_SYNTAX, "the field %.*s would hold a line end or NUL",
                              BYTES_FORMAT(bytes_slice(name, 0, 80)));
-        field =
-            end == BYTES_NOT_FOUND ? bytes_skip(field, field.length) : bytes_skip(field, end + 2);
-    }
+        field = bytes_skip(field, end == BYTES_NOT_FOUND ? field.length : end + 2);
+        is_first = false;
+    } while (end != BYTES_NOT_FOUND);
     return true;
 }
 

@@ -79,11 +79,11 @@ void transfer_encoder_init(struct transfer_encoder *encoder, enum transfer_encod
 
 static void feed_text(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
 {
-    if (encoder->is_behind_cr && in.length > 0 && in.data[0] == '\n')
-        in = bytes_skip(in, 1);
     if (in.length == 0)
         return;
+    bool is_second_half = encoder->is_behind_cr && in.data[0] == '\n';
     encoder->is_behind_cr = in.data[in.length - 1] == '\r';
+    in = bytes_skip(in, is_second_half ? 1 : 0);
     while (in.length > 0) {
         size_t line_feed = bytes_find_char(in, '\n');
         struct bytes line = bytes_slice(in, 0, line_feed);

@@ -3,6 +3,9 @@
  * the other end. */
 #include "driver.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,15 +85,29 @@ static bool do_connect_descriptor(struct driver *driver, json_t *request)
                                            text(request, "host"), &driver->error);
 }
 
+static bool is_ready(int descriptor, short events, int64_t timeout)
+{
+    struct pollfd wait = {.fd = descriptor, .events = events};
+    if (poll(&wait, 1, timeout > INT_MAX ? INT_MAX : (int)timeout) == 1) {
+        return true;
+    }
+    errno = EAGAIN;
+    return false;
+}
+
 static ssize_t plain_read(void *context, char *buffer, size_t size, int64_t timeout)
 {
-    (void)timeout;
+    if (!is_ready(*(int *)context, POLLIN, timeout)) {
+        return -1;
+    }
     return recv(*(int *)context, buffer, size, 0);
 }
 
 static ssize_t plain_write(void *context, const char *data, size_t size, int64_t timeout)
 {
-    (void)timeout;
+    if (!is_ready(*(int *)context, POLLOUT, timeout)) {
+        return -1;
+    }
     return send(*(int *)context, data, size, MSG_NOSIGNAL);
 }
 

@@ -7,11 +7,12 @@ from lab import people
 from lab.mailbox import without_trace
 
 
-@pytest.fixture(params=["tcp", "unix"])
+@pytest.fixture(params=["tcp-bdat", "tcp-data", "unix-bdat", "unix-data"])
 def lmtp(request, client, dovecot):
-    if request.param == "tcp":
-        return client(dovecot.lmtp, lmtp=True)
-    return client(0, host=dovecot.lmtp_socket, lmtp=True)
+    place, way = request.param.split("-")
+    if place == "tcp":
+        return client(dovecot.lmtp, lmtp=True, no_chunking=way == "data")
+    return client(0, host=dovecot.lmtp_socket, lmtp=True, no_chunking=way == "data")
 
 
 def test_each_recipient_has_its_own_verdict(lmtp, post, letter, token):

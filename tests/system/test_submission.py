@@ -184,10 +184,12 @@ def test_a_refused_sender_before_login(client, postfix, letter):
     assert answer.error.fate == 0
 
 
-def test_exim_lets_in_by_certificate(client, exim, authority, post, letter, token):
+@pytest.mark.parametrize("who", [{}, {"user": people.ALICE},
+                                 {"authorization_id": people.ALICE}])
+def test_exim_lets_in_by_certificate(client, exim, authority, post, letter, token, who):
     driver = client(exim.submission, tls="starttls", certificate_file=authority.pair("client"))
     driver.well("starttls")
-    answer = driver.well("auth", user=people.ALICE, mechanisms="EXTERNAL")
+    answer = driver.well("auth", mechanisms="EXTERNAL", **who)
     assert answer.sent("AUTH EXTERNAL")
     driver.well("sendmail", sender=people.ALICE, recipients=[people.BOB], letter=letter())
     assert without_trace(post.by_imap(people.BOB, token)) == letter.content

@@ -97,8 +97,8 @@ external:
     public_name = EXTERNAL
     server_advertise_condition = ${{if eq{{$tls_in_certificate_verified}}{{1}}{{yes}}{{no}}}}
     server_param2 = ${{certextract {{subj_altname,mail,>:}}{{$tls_in_peercert}}}}
-    server_condition = ${{if forany{{$auth2}}{{eq{{$item}}{{$auth1}}}}}}
-    server_set_id = $auth1
+    server_condition = ${{if or{{{{eq{{$auth1}}{{}}}}{{forany{{$auth2}}{{eq{{$item}}{{$auth1}}}}}}}}}}
+    server_set_id = $auth2
 """
 
 

@@ -136,6 +136,7 @@ void smtp_client_login_issue(struct smtp_client *client, struct smtp_operation *
         .port = client->server_port,
         .is_encrypted = client->is_encrypted,
         .facts = client->has_facts ? &client->facts : NULL,
+        .offered = client->capability.known.mechanisms,
     };
     if (!try_next(client, operation, NULL, &fault))
         /* What is denied before a byte went out would have gone in clear. */

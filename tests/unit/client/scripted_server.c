@@ -22,6 +22,7 @@
 
 enum {
     LINE_SIZE = 16384,
+    ASIDE_MAX = 64,
     PATIENCE_S = 20 /* for one read or write of the server */
 };
 
@@ -31,6 +32,8 @@ struct scripted_server {
     char directory[64];
     int listener;
     int connection;
+    int aside[ASIDE_MAX];
+    size_t aside_count;
     int pair; /* the client's end, until it is taken */
     SSL_CTX *tls_context;
     SSL *tls;
@@ -314,6 +317,15 @@ static bool take_connection(struct scripted_server *server)
     return true;
 }
 
+static bool take_another(struct scripted_server *server)
+{
+    if (server->aside_count == ASIDE_MAX)
+        return stop(server, "N:", "too many");
+    server->aside[server->aside_count++] = server->connection;
+    server->connection = -1;
+    return take_connection(server);
+}
+
 static bool play_step(struct scripted_server *server, char kind, const char *rest)
 {
     switch (kind) {
@@ -344,6 +356,8 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
         return break_connection(server);
     case 'A':
         return take_connection(server);
+    case 'N':
+        return take_another(server);
     default:
         return stop(server, rest, "unknown step");
     }
@@ -365,6 +379,8 @@ static void *play(void *argument)
         step += length + (step[length] == '\n');
     }
     close_connection(server);
+    for (size_t i = 0; i < server->aside_count; i++)
+        close(server->aside[i]);
     return NULL;
 }
 

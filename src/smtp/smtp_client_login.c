@@ -3,7 +3,7 @@
  */
 #include "smtp/smtp_client_inside.h"
 
-#include <stdio.h>
+#include <errno.h>
 
 #include "base/base64.h"
 #include "smtp/smtp_error.h"
@@ -206,7 +206,7 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
 {
     struct smtp_login *login = login_of(operation);
     const char *refused = login->mechanism;
-    struct fault fault;
+    struct fault fault = {.kind = FAULT_NONE};
     operation->has_error = true;
     smtp_error_from_reply(&operation->error, PH_ERROR_AUTHENTICATION, "AUTH", reply,
                           "the server refused the login by %s", refused);
@@ -215,6 +215,8 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
     bool may_try_next = reply->code / 100 == 5 && reply->code != 503;
     if (may_try_next && try_next(client, operation, refused, &fault))
         return;
+    if (fault.system_error == ENOMEM)
+        smtp_error_memory(&operation->error);
     smtp_client_end_operation(operation, login->client != NULL);
 }
 

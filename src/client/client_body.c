@@ -83,6 +83,17 @@ static ssize_t read_file(int descriptor, char *piece, size_t size)
     return got;
 }
 
+/* Where pieces are read to; NULL with errno when there is no memory. */
+static char *piece_room(struct ph_smtp *smtp)
+{
+    if (smtp->piece_memory == NULL)
+        smtp->piece_memory = malloc(CLIENT_PIECE_SIZE + CLIENT_PAGE_SIZE);
+    if (smtp->piece_memory == NULL)
+        return NULL;
+    uintptr_t start = (uintptr_t)smtp->piece_memory;
+    return smtp->piece_memory + (CLIENT_PAGE_SIZE - start % CLIENT_PAGE_SIZE) % CLIENT_PAGE_SIZE;
+}
+
 /* Reads the next piece; -1 with errno. */
 static ssize_t take_piece(struct ph_smtp *smtp, struct client_item *item, const char **piece)
 {
@@ -93,15 +104,16 @@ static ssize_t take_piece(struct ph_smtp *smtp, struct client_item *item, const 
         *piece = item->source.data + item->taken;
         return (ssize_t)size;
     }
-    if (smtp->piece == NULL && (smtp->piece = malloc(CLIENT_PIECE_SIZE)) == NULL)
+    char *room = piece_room(smtp);
+    if (room == NULL)
         return -1;
-    *piece = smtp->piece;
+    *piece = room;
     if (size == 0)
         return 0;
     errno = 0;
     ssize_t got = item->source.kind == PH_BODY_FILE
-                      ? read_file(item->source.descriptor, smtp->piece, size)
-                      : item->source.read(item->source.context, smtp->piece, size);
+                      ? read_file(item->source.descriptor, room, size)
+                      : item->source.read(item->source.context, room, size);
     if (got > (ssize_t)size || (got == 0 && item->is_exact)) {
         errno = EIO;
         return -1;

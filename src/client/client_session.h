@@ -14,7 +14,9 @@
 enum {
     CLIENT_LOSS_TEXT_SIZE = 440, /* leaves room in an error for what is said about the fate */
     CLIENT_INPUT_SIZE = 17408,   /* bytes read at once: a full TLS record of 16 KiB and then some */
-    CLIENT_PIECE_SIZE = 256 * 1024,    /* bytes of a body read at once from a file or a callback */
+    CLIENT_PIECE_SIZE = 128 * 1024, /* bytes of a body read at once from a file or a callback: what
+                                      stays in a processor's cache until it is written */
+    CLIENT_PAGE_SIZE = 4096,       /* copying from files is fastest to where a page begins */
     CLIENT_OPTIONS_MAX = 1024 * 1024,  /* bytes of all strings in struct ph_smtp_options together */
     CLIENT_HELLO_NAME_MAX = 256,       /* bytes of a name for EHLO, NUL included (RFC 1035 2.3.4) */
     CLIENT_CONNECT_TIMEOUT_MS = 30000, /* struct ph_timeouts: connect */
@@ -65,7 +67,7 @@ struct ph_smtp {
     /* ---- kept from call to call ---- */
     struct ph_reply reply; /* the last one; its text is in reply_text */
     struct buffer reply_text;
-    char *piece;                     /* CLIENT_PIECE_SIZE, made when first needed */
+    char *piece_memory;              /* CLIENT_PIECE_SIZE, made when first needed */
     struct ph_recipient *recipients; /* ph_smtp_sendmail's, turned into values */
     size_t recipient_capacity;
     int debug_level;

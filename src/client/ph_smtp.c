@@ -106,7 +106,7 @@ void ph_smtp_free(struct ph_smtp *smtp)
     client_options_wipe(&smtp->options);
     arena_clear(&smtp->memory);
     buffer_clear(&smtp->reply_text);
-    free(smtp->piece);
+    free(smtp->piece_memory);
     free(smtp->recipients);
     free(smtp);
 }

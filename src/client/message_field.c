@@ -302,7 +302,7 @@ static bool write_ids(struct bytes value, struct buffer *out)
             buffer_append_char(out, ' ');
         buffer_append(out, id);
     }
-    return value.length == 0 && out->length > 0;
+    return value.length == 0 && (out->length > 0 || buffer_is_failed(out));
 }
 
 static bool write_value(const struct message_field_rule *rule, struct bytes value,
@@ -362,6 +362,8 @@ static bool put_date(struct ph_message *message, struct ph_error *error)
     struct fault fault;
     if (!date_write(&text, clock_wall_microseconds() / 1000000, 0, &fault))
         return message_refuse(error, &fault, "Date");
+    if (buffer_is_failed(&text))
+        return smtp_error_memory(error);
     return message_field_put(message, BYTES("Date"), buffer_bytes(&text), true, error);
 }
 
@@ -383,6 +385,8 @@ static bool put_id(struct ph_message *message, struct ph_error *error)
     }
     if (!message_id_make(domain, &text, &fault))
         return message_refuse(error, &fault, "no message id could be made");
+    if (buffer_is_failed(&text))
+        return smtp_error_memory(error);
     return message_field_put(message, BYTES("Message-ID"), buffer_bytes(&text), true, error);
 }
 

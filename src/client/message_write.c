@@ -75,7 +75,9 @@ static bool write_downgraded(const struct header_field *own, struct buffer *out,
     const struct message_field_rule *rule = message_field_rule_find(own->name);
     struct header_writer writer;
     header_unfold(own->value, &value);
-    if (buffer_is_failed(&value) || !message_text_is_valid(buffer_bytes(&value)) ||
+    if (buffer_is_failed(&value))
+        buffer_fail(out);
+    if (!message_text_is_valid(buffer_bytes(&value)) ||
         bytes_starts_with_ignoring_case(own->name, BYTES("Content-")) ||
         (rule != NULL && !has_addresses(rule) && rule->kind != MESSAGE_FIELD_TEXT))
         return false;

@@ -189,8 +189,9 @@ static void write_name(struct header_writer *writer, struct bytes name, bool is_
     bool can_break = name.length <= ENCODED_WORD_PLAIN_MAX;
     if (name.length > 0 && (encoded_word_is_needed(name, allow_utf8) || !can_break)) {
         encoded_word_write(writer, BYTES(" "), name);
+        /* RFC 2047 5 (3): nothing may touch an encoded word. */
         if (is_group)
-            buffer_append_char(writer->out, ':');
+            header_writer_word(writer, BYTES(" "), BYTES(":"));
         return;
     }
     if (is_phrase_of_atoms(name))

@@ -165,8 +165,10 @@ static bool write_given_parameters(struct header_writer *writer, struct scan *sc
         AUTO(buffer)
         value = BUFFER(QUOTED_VALUE_MAX);
         if (name.length == 0 || name.length > VALUE_MAX || !scan_take_char(scan, '=') ||
-            !take_value(scan, &value) || buffer_is_failed(&value))
+            !take_value(scan, &value))
             return false;
+        if (buffer_is_failed(&value))
+            buffer_fail(writer->out);
         parameter_write(writer, name, buffer_bytes(&value));
     }
 }

@@ -45,10 +45,8 @@ enum transfer_encoding transfer_encoding_choose(const struct transfer_analysis *
     if (fits_lines && eight_bit)
         return TRANSFER_8BIT;
     uint64_t quoted = analysis->length + 2 * analysis->odd_bytes;
-    uint64_t base64 = analysis->length / 57 * 78;
-    return quoted <= base64 || analysis->odd_bytes < analysis->length / 6
-               ? TRANSFER_QUOTED_PRINTABLE
-               : TRANSFER_BASE64;
+    uint64_t base64 = analysis->length * (BASE64_LINE_COLUMNS + 2) / BASE64_LINE_BYTES;
+    return quoted <= base64 ? TRANSFER_QUOTED_PRINTABLE : TRANSFER_BASE64;
 }
 
 const char *transfer_encoding_name(enum transfer_encoding encoding)

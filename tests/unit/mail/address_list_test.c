@@ -223,7 +223,7 @@ static void forms_as_written(void **state)
         {"Jörg <a@bücher.example>", "To: =?UTF-8?B?SsO2cmc=?= <a@xn--bcher-kva.example>\r\n",
          false},
         {"Jörg <jörg@bücher.example>", "To: Jörg <jörg@bücher.example>\r\n", true},
-        {"Bücher: a@b;", "To: =?UTF-8?Q?B=C3=BCcher?=: a@b;\r\n", false},
+        {"Bücher: a@b;", "To: =?UTF-8?Q?B=C3=BCcher?= : a@b;\r\n", false},
         {"\"=?x?= \" <a@b>", "To: =?UTF-8?B?PT94Pz0g?= <a@b>\r\n", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

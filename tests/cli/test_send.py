@@ -334,10 +334,11 @@ class Login(ProgramCase):
                 seen += os.read(terminal, 4096)
         os.write(terminal, b"sexx\x7f\x7fcret\n")
         try:
-            while True:
+            while select.select([terminal], [], [], 30)[0]:
                 seen += os.read(terminal, 4096)
+            os.kill(child, signal.SIGKILL)
         except OSError:
-            pass
+            pass  # the program has ended, and its terminal with it
         _, status = os.waitpid(child, 0)
         os.close(terminal)
         self.assertEqual(os.waitstatus_to_exitcode(status), 0, seen)

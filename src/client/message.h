@@ -89,10 +89,10 @@ struct ph_message {
     struct buffer sender;
     struct buffer recipient_text;
     const char **recipients;
-    struct composition composition;
+    struct compose composition;
 };
 
-/* ---- errors ---- */
+/* ---- what all of them use (message.c) ---- */
 
 /* Turns a fault into an error; a syntax fault is PH_ERROR_ARGUMENT. Returns false. */
 bool message_refuse(struct ph_error *error, const struct fault *fault, const char *what);
@@ -102,6 +102,12 @@ bool message_refuse_argument(struct ph_error *error, const char *format, ...)
 
 /* The text is valid UTF-8 and has no control characters but the tab. */
 bool message_text_is_valid(struct bytes text);
+
+/* All addresses of one name, given or an existing message's own. */
+bool message_collect(const struct ph_message *message, struct bytes name, struct address_list *list,
+                     struct ph_error *error);
+
+void message_part_clear(struct message_part *part);
 
 /* ---- fields (message_field.c) ---- */
 
@@ -128,21 +134,18 @@ bool message_field_complete(struct ph_message *message, struct ph_error *error);
 
 void message_field_clear(struct message_field *field);
 
-/* ---- the others ---- */
-
-/* All addresses of one name, given or an existing message's own. */
-bool message_collect(const struct ph_message *message, struct bytes name, struct address_list *list,
-                     struct ph_error *error);
+/* ---- writing (message_write.c, message_tree.c) ---- */
 
 /* Writes the header section of a message, without the fields of its parts and the empty line. */
 bool message_write_fields(const struct ph_message *message, struct buffer *out, bool allow_utf8,
                           struct fault *fault);
 
+/* As ph_message_needs_utf8. */
+bool message_write_needs_utf8(const struct ph_message *message);
+
 /* Writes the parts of a composed message, from MIME-Version on, into its composition. *is_7bit says
    whether all of it is. */
-bool message_write_parts(struct ph_message *message, bool eight_bit, bool *is_7bit,
-                         struct fault *fault);
-
-void message_part_clear(struct message_part *part);
+bool message_tree_write(struct ph_message *message, bool eight_bit, bool *is_7bit,
+                        struct fault *fault);
 
 #endif

@@ -43,36 +43,6 @@ const struct message_field_rule *message_field_rule_find(struct bytes name)
     return NULL;
 }
 
-/* ---- errors ---- */
-
-bool message_refuse(struct ph_error *error, const struct fault *fault, const char *what)
-{
-    enum ph_error_kind kind = fault->kind == FAULT_LIMIT    ? PH_ERROR_LIMIT
-                              : fault->kind == FAULT_SYNTAX ? PH_ERROR_ARGUMENT
-                                                            : PH_ERROR_BODY;
-    return smtp_error_from_fault(error, kind, "", fault, "%s", what);
-}
-
-bool message_refuse_argument(struct ph_error *error, const char *format, ...)
-{
-    struct fault fault;
-    va_list arguments;
-    va_start(arguments, format);
-    fault_set_list(&fault, FAULT_SYNTAX, format, arguments);
-    va_end(arguments);
-    return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "%s", fault.message);
-}
-
-bool message_text_is_valid(struct bytes text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < 32 && c != '\t') || c == 127)
-            return false;
-    }
-    return utf8_is_valid(text);
-}
-
 /* ---- the row of fields ---- */
 
 void message_field_clear(struct message_field *field)

@@ -87,7 +87,8 @@ static void write_delimiter(struct tree *tree, enum boundary which, const char *
 
 /* ---- leaves ---- */
 
-/* The line end before a delimiter is the delimiter's own (RFC 2046 5.1.1); base64 has one to spare. */
+/* The line end before a delimiter is the delimiter's own (RFC 2046 5.1.1); base64 has one to spare.
+ */
 static bool write_source(struct tree *tree, const struct compose_source *source,
                          enum transfer_encoding encoding)
 {
@@ -104,7 +105,7 @@ static bool write_text(struct tree *tree, const char *subtype, const struct buff
     struct compose_source source = {.memory = buffer_bytes(text)};
     struct transfer_analysis analysis = {0};
     struct header_writer writer;
-    transfer_analysis_feed(&analysis, source.memory);
+    transfer_encoding_analyse(&analysis, source.memory);
     enum transfer_encoding encoding = transfer_encoding_choose(&analysis, tree->eight_bit);
     tree->is_7bit &= encoding != TRANSFER_8BIT;
     header_writer_begin(&writer, tree->out, BYTES("Content-Type"));
@@ -159,7 +160,7 @@ static bool analyse(struct message_source *source, struct transfer_analysis *ana
     if (!message_source_rewind(source, fault))
         return false;
     while ((count = message_source_read(source, piece, sizeof piece)) > 0)
-        transfer_analysis_feed(analysis, bytes_of(piece, (size_t)count));
+        transfer_encoding_analyse(analysis, bytes_of(piece, (size_t)count));
     return count == 0
                ? message_source_rewind(source, fault)
                : fault_set(fault, FAULT_PERMANENT, "an attachment cannot be read to its end");
@@ -285,8 +286,8 @@ static bool write_mixed(struct tree *tree)
     return true;
 }
 
-bool message_write_parts(struct ph_message *message, bool eight_bit, bool *is_7bit,
-                         struct fault *fault)
+bool message_tree_write(struct ph_message *message, bool eight_bit, bool *is_7bit,
+                        struct fault *fault)
 {
     struct tree tree = {.message = message,
                         .out = &message->composition.text,

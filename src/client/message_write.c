@@ -119,7 +119,7 @@ bool message_write_fields(const struct ph_message *message, struct buffer *out, 
            write_own(message, out, allow_utf8, fault);
 }
 
-bool ph_message_needs_utf8(const struct ph_message *message)
+bool message_write_needs_utf8(const struct ph_message *message)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct message_field *field = &message->fields[i];

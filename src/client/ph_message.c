@@ -49,7 +49,7 @@ void ph_message_free(struct ph_message *message)
     buffer_clear(&message->sender);
     buffer_clear(&message->recipient_text);
     free(message->recipients);
-    composition_clear(&message->composition);
+    compose_clear(&message->composition);
     free(message);
 }
 

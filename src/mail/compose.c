@@ -3,15 +3,15 @@
 
 #include <stdlib.h>
 
-void compose_init(struct composition *composition)
+void compose_init(struct compose *composition)
 {
-    *composition = (struct composition){
+    *composition = (struct compose){
         .text = BUFFER(COMPOSE_TEXT_MAX),
         .encoded = BUFFER((size_t)COMPOSE_PIECE * TRANSFER_GROWTH_MAX + 2 * TRANSFER_GROWTH_EXTRA),
     };
 }
 
-void composition_clear(struct composition *composition)
+void compose_clear(struct compose *composition)
 {
     if (composition == NULL)
         return;
@@ -22,7 +22,7 @@ void composition_clear(struct composition *composition)
     compose_init(composition);
 }
 
-static struct compose_segment *add_segment(struct composition *composition)
+static struct compose_segment *add_segment(struct compose *composition)
 {
     if (composition->count == composition->capacity) {
         size_t capacity = composition->capacity == 0 ? 4 : composition->capacity * 2;
@@ -38,7 +38,7 @@ static struct compose_segment *add_segment(struct composition *composition)
 }
 
 /* What was written since the last source becomes a segment. */
-static bool end_text(struct composition *composition, struct fault *fault)
+static bool end_text(struct compose *composition, struct fault *fault)
 {
     if (buffer_is_failed(&composition->text))
         return fault_set(fault, FAULT_LIMIT, "the header is too long or memory ran out");
@@ -55,7 +55,7 @@ static bool end_text(struct composition *composition, struct fault *fault)
     return true;
 }
 
-bool compose_add_source(struct composition *composition, const struct compose_source *source,
+bool compose_add_source(struct compose *composition, const struct compose_source *source,
                         enum transfer_encoding encoding, struct fault *fault)
 {
     if (!end_text(composition, fault))
@@ -68,7 +68,7 @@ bool compose_add_source(struct composition *composition, const struct compose_so
     return true;
 }
 
-bool compose_finish(struct composition *composition, struct fault *fault)
+bool compose_finish(struct compose *composition, struct fault *fault)
 {
     return end_text(composition, fault);
 }
@@ -78,7 +78,7 @@ static bool segment_size(const struct compose_segment *segment, uint64_t *size)
     if (segment->is_text) {
         *size = segment->length;
     } else if (segment->source.read == NULL) {
-        *size = transfer_encoded_length(segment->encoding, segment->source.memory);
+        *size = transfer_encoding_length(segment->encoding, segment->source.memory);
     } else if (!segment->source.is_size_known) {
         return false;
     } else if (segment->encoding == TRANSFER_BASE64) {
@@ -93,7 +93,7 @@ static bool segment_size(const struct compose_segment *segment, uint64_t *size)
     return true;
 }
 
-bool compose_size(const struct composition *composition, uint64_t *size)
+bool compose_size(const struct compose *composition, uint64_t *size)
 {
     *size = 0;
     for (size_t i = 0; i < composition->count; i++) {
@@ -105,7 +105,7 @@ bool compose_size(const struct composition *composition, uint64_t *size)
     return true;
 }
 
-static void next_segment(struct composition *composition)
+static void next_segment(struct compose *composition)
 {
     composition->index++;
     composition->offset = 0;
@@ -120,7 +120,7 @@ static bool is_plain(const struct compose_segment *segment)
            (segment->source.read == NULL && segment->encoding == TRANSFER_AS_IS);
 }
 
-static size_t read_plain(struct composition *composition, const struct compose_segment *segment,
+static size_t read_plain(struct compose *composition, const struct compose_segment *segment,
                          char *out, size_t size)
 {
     struct bytes bytes = segment->is_text ? bytes_slice(buffer_bytes(&composition->text),
@@ -137,7 +137,7 @@ static size_t read_plain(struct composition *composition, const struct compose_s
 }
 
 /* Asks a stream for bytes. 0 is its end; -1 also when that is not where it said. */
-static ssize_t read_stream(struct composition *composition, const struct compose_source *source,
+static ssize_t read_stream(struct compose *composition, const struct compose_source *source,
                            char *out, size_t size)
 {
     ssize_t count = source->read(source->context, out, size);
@@ -151,7 +151,7 @@ static ssize_t read_stream(struct composition *composition, const struct compose
 }
 
 /* The next raw bytes of a source. 0 at its end, -1 on failure. */
-static ssize_t take_raw(struct composition *composition, const struct compose_source *source,
+static ssize_t take_raw(struct compose *composition, const struct compose_source *source,
                         struct bytes *raw)
 {
     if (source->read == NULL) {
@@ -169,10 +169,10 @@ static ssize_t take_raw(struct composition *composition, const struct compose_so
 }
 
 /* Encodes one more piece into `encoded`. False on failure. */
-static bool encode_more(struct composition *composition, const struct compose_segment *segment)
+static bool encode_more(struct compose *composition, const struct compose_segment *segment)
 {
     if (!composition->is_begun) {
-        transfer_encoder_init(&composition->encoder, segment->encoding);
+        transfer_encoding_begin(&composition->encoder, segment->encoding);
         composition->is_begun = true;
     }
     struct bytes raw;
@@ -181,16 +181,16 @@ static bool encode_more(struct composition *composition, const struct compose_se
         return false;
     buffer_reset(&composition->encoded);
     if (count == 0) {
-        transfer_encoder_finish(&composition->encoder, &composition->encoded);
+        transfer_encoding_finish(&composition->encoder, &composition->encoded);
         composition->is_drained = true;
     } else {
-        transfer_encoder_feed(&composition->encoder, raw, &composition->encoded);
+        transfer_encoding_feed(&composition->encoder, raw, &composition->encoded);
     }
     return !buffer_is_failed(&composition->encoded);
 }
 
 /* -1 on failure; 0 when there is nothing now, which need not be the end. */
-static ssize_t read_encoded(struct composition *composition, const struct compose_segment *segment,
+static ssize_t read_encoded(struct compose *composition, const struct compose_segment *segment,
                             char *out, size_t size)
 {
     if (composition->encoded.length == 0) {
@@ -207,7 +207,7 @@ static ssize_t read_encoded(struct composition *composition, const struct compos
 }
 
 /* One step within the present segment. */
-static ssize_t read_some(struct composition *composition, char *out, size_t size)
+static ssize_t read_some(struct compose *composition, char *out, size_t size)
 {
     const struct compose_segment *segment = &composition->segments[composition->index];
     if (is_plain(segment))
@@ -220,7 +220,7 @@ static ssize_t read_some(struct composition *composition, char *out, size_t size
     return count;
 }
 
-ssize_t compose_read(struct composition *composition, char *out, size_t size)
+ssize_t compose_read(struct compose *composition, char *out, size_t size)
 {
     size_t filled = 0;
     while (filled < size && composition->index < composition->count && !composition->has_failed) {

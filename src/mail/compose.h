@@ -39,7 +39,7 @@ struct compose_segment {
 };
 
 /* Initialise; write to text; leave the other members alone. */
-struct composition {
+struct compose {
     struct buffer text;
     struct compose_segment *segments;
     size_t count;
@@ -56,23 +56,23 @@ struct composition {
     char *piece;           /* COMPOSE_PIECE bytes for streams, or NULL */
 };
 
-void compose_init(struct composition *composition);
+void compose_init(struct compose *composition);
 
 /* Accepts NULL. The composition is then as new. */
-void composition_clear(struct composition *composition);
+void compose_clear(struct compose *composition);
 
 /* Puts a source behind the text so far. */
-bool compose_add_source(struct composition *composition, const struct compose_source *source,
+bool compose_add_source(struct compose *composition, const struct compose_source *source,
                         enum transfer_encoding encoding, struct fault *fault);
 
 /* Ends the writing: text that failed or is too long shows here. */
-bool compose_finish(struct composition *composition, struct fault *fault);
+bool compose_finish(struct compose *composition, struct fault *fault);
 
 /* The size of all that compose_read will give. False: a stream does not say. */
-bool compose_size(const struct composition *composition, uint64_t *size);
+bool compose_size(const struct compose *composition, uint64_t *size);
 
 /* Gives the next bytes, 1 to size of them; 0 at the end; -1 when a source failed, gave more or less
    than it said, or memory ran out: then always again. */
-ssize_t compose_read(struct composition *composition, char *out, size_t size);
+ssize_t compose_read(struct compose *composition, char *out, size_t size);
 
 #endif

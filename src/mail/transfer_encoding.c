@@ -16,7 +16,7 @@ static void end_line(struct transfer_analysis *analysis)
     analysis->length += 2;
 }
 
-void transfer_analysis_feed(struct transfer_analysis *analysis, struct bytes text)
+void transfer_encoding_analyse(struct transfer_analysis *analysis, struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
@@ -67,7 +67,7 @@ const char *transfer_encoding_name(enum transfer_encoding encoding)
     return "binary";
 }
 
-void transfer_encoder_init(struct transfer_encoder *encoder, enum transfer_encoding encoding)
+void transfer_encoding_begin(struct transfer_encoder *encoder, enum transfer_encoding encoding)
 {
     *encoder = (struct transfer_encoder){.encoding = encoding};
     base64_encoder_init(&encoder->base64);
@@ -176,7 +176,7 @@ static void finish_quoted(struct transfer_encoder *encoder, struct buffer *out)
     buffer_commit(out, (size_t)(end - start));
 }
 
-void transfer_encoder_feed(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
+void transfer_encoding_feed(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
 {
     switch (encoder->encoding) {
     case TRANSFER_AS_IS:
@@ -195,7 +195,7 @@ void transfer_encoder_feed(struct transfer_encoder *encoder, struct bytes in, st
     }
 }
 
-void transfer_encoder_finish(struct transfer_encoder *encoder, struct buffer *out)
+void transfer_encoding_finish(struct transfer_encoder *encoder, struct buffer *out)
 {
     if (encoder->encoding == TRANSFER_QUOTED_PRINTABLE)
         finish_quoted(encoder, out);
@@ -209,19 +209,19 @@ static uint64_t quoted_length(struct bytes text)
     struct transfer_encoder encoder;
     char scratch[TRANSFER_GROWTH_EXTRA];
     uint64_t length = 0;
-    transfer_encoder_init(&encoder, TRANSFER_QUOTED_PRINTABLE);
+    transfer_encoding_begin(&encoder, TRANSFER_QUOTED_PRINTABLE);
     for (size_t i = 0; i < text.length; i++)
         length += (uint64_t)(put_byte(&encoder, (unsigned char)text.data[i], scratch) - scratch);
     return length + (uint64_t)(put_held_blank(&encoder, true, scratch) - scratch);
 }
 
-uint64_t transfer_encoded_length(enum transfer_encoding encoding, struct bytes text)
+uint64_t transfer_encoding_length(enum transfer_encoding encoding, struct bytes text)
 {
     struct transfer_analysis analysis = {0};
     switch (encoding) {
     case TRANSFER_7BIT:
     case TRANSFER_8BIT:
-        transfer_analysis_feed(&analysis, text);
+        transfer_encoding_analyse(&analysis, text);
         return analysis.length;
     case TRANSFER_QUOTED_PRINTABLE:
         return quoted_length(text);

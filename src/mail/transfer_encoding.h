@@ -39,7 +39,7 @@ struct transfer_analysis {
     bool is_behind_cr;
 };
 
-void transfer_analysis_feed(struct transfer_analysis *analysis, struct bytes text);
+void transfer_encoding_analyse(struct transfer_analysis *analysis, struct bytes text);
 
 /* 7bit where nothing speaks against it, 8bit where eight_bit allows, else the shorter of
    quoted-printable and base64 (RFC 2045 6.2). */
@@ -58,15 +58,15 @@ struct transfer_encoder {
     bool is_behind_cr; /* a line feed now belongs to a line end that is written already */
 };
 
-void transfer_encoder_init(struct transfer_encoder *encoder, enum transfer_encoding encoding);
+void transfer_encoding_begin(struct transfer_encoder *encoder, enum transfer_encoding encoding);
 
 /* Appends the encoded form of a piece, as far as it is settled. */
-void transfer_encoder_feed(struct transfer_encoder *encoder, struct bytes in, struct buffer *out);
+void transfer_encoding_feed(struct transfer_encoder *encoder, struct bytes in, struct buffer *out);
 
 /* Appends what was held back. Nothing may be fed after that. */
-void transfer_encoder_finish(struct transfer_encoder *encoder, struct buffer *out);
+void transfer_encoding_finish(struct transfer_encoder *encoder, struct buffer *out);
 
 /* How long the whole text becomes. */
-uint64_t transfer_encoded_length(enum transfer_encoding encoding, struct bytes text);
+uint64_t transfer_encoding_length(enum transfer_encoding encoding, struct bytes text);
 
 #endif

@@ -31,7 +31,7 @@ static ssize_t read_stream(void *context, char *out, size_t size)
 }
 
 /* Everything, read `size` bytes at a time; false on failure. */
-static bool read_all(struct composition *composition, size_t size, struct buffer *out)
+static bool read_all(struct compose *composition, size_t size, struct buffer *out)
 {
     char piece[300];
     for (;;) {
@@ -47,7 +47,7 @@ static void every_kind_in_a_row(void **state)
 {
     (void)state;
     for (size_t size = 1; size < 300; size += 7) {
-        AUTO(composition)
+        AUTO(compose)
         composition;
         AUTO(buffer)
         out = BUFFER(10000);
@@ -91,7 +91,7 @@ static void streams_that_lie(void **state)
     static const enum transfer_encoding encodings[] = {TRANSFER_AS_IS, TRANSFER_BASE64};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t j = 0; j < 2; j++) {
-            AUTO(composition)
+            AUTO(compose)
             composition;
             AUTO(buffer)
             out = BUFFER(10000);
@@ -115,7 +115,7 @@ static void streams_that_lie(void **state)
 static void sizes_that_are_not_known(void **state)
 {
     (void)state;
-    AUTO(composition)
+    AUTO(compose)
     composition;
     AUTO(buffer)
     out = BUFFER(10000);
@@ -140,7 +140,7 @@ static void long_sources(void **state)
     for (size_t i = 0; i < length; i++)
         text[i] = (char)(i * 31);
     for (int is_stream = 0; is_stream < 2; is_stream++) {
-        AUTO(composition)
+        AUTO(compose)
         composition;
         struct stream stream = {.rest = bytes_of(text, length), .step = 1000};
         struct compose_source source = {.memory = bytes_of(text, length)};
@@ -172,7 +172,7 @@ static void memory_runs_out(void **state)
     (void)state;
     bool was_refused = true;
     for (size_t count = 0; was_refused; count++) {
-        AUTO(composition)
+        AUTO(compose)
         composition;
         AUTO(buffer)
         out = BUFFER(1000);

@@ -7,7 +7,7 @@
 static enum transfer_encoding choose(struct bytes text, bool eight_bit)
 {
     struct transfer_analysis analysis = {0};
-    transfer_analysis_feed(&analysis, text);
+    transfer_encoding_analyse(&analysis, text);
     return transfer_encoding_choose(&analysis, eight_bit);
 }
 
@@ -37,10 +37,10 @@ static void encode(enum transfer_encoding encoding, struct bytes text, size_t pi
 {
     struct transfer_encoder encoder;
     buffer_reset(out);
-    transfer_encoder_init(&encoder, encoding);
+    transfer_encoding_begin(&encoder, encoding);
     for (size_t start = 0; start < text.length; start += piece)
-        transfer_encoder_feed(&encoder, bytes_slice(text, start, piece), out);
-    transfer_encoder_finish(&encoder, out);
+        transfer_encoding_feed(&encoder, bytes_slice(text, start, piece), out);
+    transfer_encoding_finish(&encoder, out);
     assert_false(buffer_is_failed(out));
 }
 
@@ -60,7 +60,7 @@ static void check_all_pieces(enum transfer_encoding encoding, const struct encod
             if (!bytes_equal(buffer_bytes(&out), cases[i].out))
                 fail_msg("case %zu in pieces of %zu: %s", i, piece, buffer_string(&out));
         }
-        assert_int_equal(transfer_encoded_length(encoding, cases[i].in), cases[i].out.length);
+        assert_int_equal(transfer_encoding_length(encoding, cases[i].in), cases[i].out.length);
     }
 }
 
@@ -141,7 +141,7 @@ static void quoted_lines(void **state)
     for (unsigned i = 0; i < 50000; i++)
         buffer_append_char(&text, (char)(i * 7919u >> 3));
     encode(TRANSFER_QUOTED_PRINTABLE, buffer_bytes(&text), 1000, &out);
-    assert_int_equal(transfer_encoded_length(TRANSFER_QUOTED_PRINTABLE, buffer_bytes(&text)),
+    assert_int_equal(transfer_encoding_length(TRANSFER_QUOTED_PRINTABLE, buffer_bytes(&text)),
                      out.length);
     struct bytes rest = buffer_bytes(&out);
     while (rest.length > 0) {

@@ -9,42 +9,6 @@
 #include "mail/header.h"
 #include "smtp/smtp_error.h"
 
-/* The addresses of one field of an existing message. */
-static bool collect_own(struct bytes name, struct bytes value, struct address_list *list,
-                        struct ph_error *error)
-{
-    AUTO(buffer)
-    text = BUFFER(PH_MESSAGE_HEADER_MAX);
-    struct fault fault;
-    header_unfold(value, &text);
-    if (buffer_is_failed(&text))
-        return smtp_error_memory(error);
-    if (address_list_parse(list, buffer_bytes(&text), &fault))
-        return true;
-    char what[MESSAGE_NAME_MAX + 1] = "";
-    memcpy(what, name.data, name.length <= MESSAGE_NAME_MAX ? name.length : 0);
-    return message_refuse(error, &fault, what);
-}
-
-bool message_collect(const struct ph_message *message, struct bytes name, struct address_list *list,
-                     struct ph_error *error)
-{
-    const struct message_field *given = message_field_find(message, name);
-    struct fault fault;
-    if (given != NULL && !address_list_append(list, &given->addresses, &fault))
-        return message_refuse(error, &fault, "the addresses cannot be kept");
-    if (message_field_is_removed(message, name))
-        return true;
-    struct bytes rest = message->section;
-    struct header_field own;
-    while (header_next(&rest, &own)) {
-        if (bytes_equal_ignoring_case(own.name, name) &&
-            !collect_own(own.name, own.value, list, error))
-            return false;
-    }
-    return true;
-}
-
 /* How many fields of a name there are; a setter gives no more than one. */
 static size_t count_fields(const struct ph_message *message, struct bytes name)
 {

@@ -52,18 +52,18 @@ static bool has_utf8_fields(const struct ph_message *message)
 static bool compose_new(struct ph_message *message, const struct ph_rendering *rendering,
                         struct outcome *outcome, struct ph_error *error)
 {
-    struct composition *composition = &message->composition;
+    struct compose *composition = &message->composition;
     struct fault fault;
     if (!has_author(message, error) || !message_field_complete(message, error))
         return false;
-    bool needs_utf8 = ph_message_needs_utf8(message);
+    bool needs_utf8 = message_write_needs_utf8(message);
     if (needs_utf8 && !rendering->utf8)
         return smtp_error_set(error, PH_ERROR_NOT_SUPPORTED, "",
                               "an address of the message needs SMTPUTF8, which is not offered");
     outcome->uses_utf8 =
         needs_utf8 || (rendering->utf8 && rendering->prefer_utf8 && has_utf8_fields(message));
     if (!message_write_fields(message, &composition->text, outcome->uses_utf8, &fault) ||
-        !message_write_parts(message, rendering->eight_bit, &outcome->is_7bit, &fault))
+        !message_tree_write(message, rendering->eight_bit, &outcome->is_7bit, &fault))
         return refuse(error, &fault);
     outcome->is_7bit &= !outcome->uses_utf8;
     return true;
@@ -72,7 +72,7 @@ static bool compose_new(struct ph_message *message, const struct ph_rendering *r
 static bool compose_existing(struct ph_message *message, const struct ph_rendering *rendering,
                              struct outcome *outcome, struct ph_error *error)
 {
-    struct composition *composition = &message->composition;
+    struct compose *composition = &message->composition;
     struct fault fault;
     if (!message_source_rewind(&message->body, &fault) ||
         !message_write_fields(message, &composition->text, rendering->utf8, &fault))
@@ -91,13 +91,13 @@ static bool compose(struct ph_message *message, const struct ph_rendering *rende
     struct fault fault;
     if (rendering == NULL)
         rendering = &plain;
-    composition_clear(&message->composition);
+    compose_clear(&message->composition);
     bool is_composed = message->is_existing ? compose_existing(message, rendering, outcome, error)
                                             : compose_new(message, rendering, outcome, error);
     if (is_composed && !compose_finish(&message->composition, &fault))
         is_composed = refuse(error, &fault);
     if (!is_composed)
-        composition_clear(&message->composition);
+        compose_clear(&message->composition);
     return is_composed;
 }
 
@@ -113,6 +113,11 @@ static bool is_untouched(const struct ph_message *message)
     struct header_field own;
     return !header_find(message->section, BYTES("Bcc"), &own) &&
            !header_find(message->section, BYTES("Resent-Bcc"), &own);
+}
+
+bool ph_message_needs_utf8(const struct ph_message *message)
+{
+    return message_write_needs_utf8(message);
 }
 
 static ssize_t read_composition(void *composition, char *buffer, size_t size)

@@ -11,15 +11,6 @@
 #include "mail/transfer_encoding.h"
 #include "smtp/smtp_error.h"
 
-void message_part_clear(struct message_part *part)
-{
-    message_source_clear(&part->source);
-    buffer_clear(&part->filename);
-    buffer_clear(&part->content_type);
-    buffer_clear(&part->content_id);
-    buffer_clear(&part->description);
-}
-
 static bool is_composed(const struct ph_message *message, struct ph_error *error)
 {
     return !message->is_existing ||
@@ -41,8 +32,8 @@ static bool set_text(struct ph_message *message, struct buffer *text, struct byt
     AUTO(buffer)
     canonical = BUFFER(text->limit);
     struct transfer_encoder encoder;
-    transfer_encoder_init(&encoder, TRANSFER_8BIT);
-    transfer_encoder_feed(&encoder, given, &canonical);
+    transfer_encoding_begin(&encoder, TRANSFER_8BIT);
+    transfer_encoding_feed(&encoder, given, &canonical);
     if (!bytes_ends_with(buffer_bytes(&canonical), BYTES("\r\n")))
         buffer_append_string(&canonical, "\r\n");
     if (buffer_is_failed(&canonical))

@@ -180,6 +180,20 @@ bool sasl_client_may_fall_back(const char *refused, const char *next,
     return given != NULL && given->shows_secret && given->needs_password == wanted->needs_password;
 }
 
+void sasl_client_note_refusal(struct sasl_attempts *attempts, const struct ph_login *login,
+                              const char *mechanism)
+{
+    const struct sasl_mechanism *refused = sasl_mechanism_find(bytes_from_string(mechanism));
+    if (refused == NULL || !refused->shows_secret || login->mechanisms != NULL)
+        return;
+    const struct sasl_mechanism *other;
+    for (size_t rank = 0; (other = sasl_mechanism_at(rank)) != NULL; rank++) {
+        if (other->needs_password == refused->needs_password &&
+            other->needs_token == refused->needs_token)
+            attempts->tried |= 1u << rank;
+    }
+}
+
 /* ---- the exchange ---- */
 
 static enum sasl_scram_binding choose_binding(const struct sasl_mechanism *mechanism,
@@ -229,11 +243,12 @@ static bool start_mechanism(struct sasl_client *client, struct fault *fault)
     }
 }
 
-static bool check_text(const char *text, const char *what, struct fault *fault)
+static bool check_text(const char *text, const char *what, size_t limit, struct fault *fault)
 {
-    if (text == NULL || utf8_is_valid(bytes_from_string(text)))
-        return true;
-    return fault_set(fault, FAULT_SYNTAX, "the %s is not UTF-8", what);
+    struct bytes bytes = bytes_from_string(text);
+    if (bytes.length > limit)
+        return fault_set(fault, FAULT_LIMIT, "the %s is longer than %zu bytes", what, limit);
+    return utf8_is_valid(bytes) || fault_set(fault, FAULT_SYNTAX, "the %s is not UTF-8", what);
 }
 
 static bool check_login(const char *mechanism, const struct sasl_client *client,
@@ -243,9 +258,11 @@ static bool check_login(const char *mechanism, const struct sasl_client *client,
         return fault_set(fault, FAULT_PERMANENT, "the mechanism %.40s is not known", mechanism);
     if (!fits_login(client->mechanism, client->login, client->place))
         return fault_set(fault, FAULT_PERMANENT, "the login has not what %s needs", mechanism);
-    return check_text(client->login->user, "user name", fault) &&
-           check_text(client->login->password, "password", fault) &&
-           check_text(client->login->authorization_id, "identity to act as", fault);
+    const struct ph_login *login = client->login;
+    return check_text(login->user, "user name", SASL_NAME_MAX, fault) &&
+           check_text(login->authorization_id, "identity to act as", SASL_NAME_MAX, fault) &&
+           check_text(login->password, "password", SASL_SECRET_MAX, fault) &&
+           check_text(login->access_token, "access token", SASL_SECRET_MAX, fault);
 }
 
 struct sasl_client *sasl_client_new(const char *mechanism, const struct ph_login *login,
@@ -370,7 +387,7 @@ bool sasl_client_step(struct sasl_client *client, struct bytes challenge, struct
     }
     if (buffer_is_failed(response)) {
         client->stage = STAGE_FAILED;
-        return fault_set(fault, FAULT_LIMIT, "the response is too long, or memory ran out");
+        return fault_set_memory(fault);
     }
     if (client->stage == STAGE_START)
         client->stage = STAGE_RUNNING;

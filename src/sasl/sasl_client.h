@@ -24,8 +24,11 @@ struct sasl_place {
 };
 
 enum {
-    SASL_MECHANISMS_MAX = 32,   /* mechanisms looked at in one offer */
-    SASL_RESPONSE_MAX = 65536,  /* bytes of one response before base64: OAuth tokens are long */
+    SASL_MECHANISMS_MAX = 32,  /* mechanisms looked at in one offer */
+    SASL_NAME_MAX = 1024,      /* bytes of a user name, and of an identity to act as */
+    SASL_SECRET_MAX = 61440,   /* bytes of a password, and of a token: with all around them they fit
+                                  in a response */
+    SASL_RESPONSE_MAX = 65536, /* bytes of one response before base64: OAuth tokens are long */
     SASL_CHALLENGE_MAX = 65536, /* bytes of one decoded challenge */
 };
 
@@ -48,6 +51,13 @@ const char *sasl_client_choose(struct sasl_attempts *attempts, const struct ph_l
  * follow only under TLS). */
 bool sasl_client_may_fall_back(const char *refused, const char *next,
                                const struct sasl_place *place);
+
+/* The server refused the credentials themselves by mechanism (535): where it has seen the secret,
+ * mechanisms that would only bring the same secret again are passed over from now on, as each
+ * counts as a failed login and may lock the account. A list of the user's own is tried to its end.
+ */
+void sasl_client_note_refusal(struct sasl_attempts *attempts, const struct ph_login *login,
+                              const char *mechanism);
 
 struct sasl_client;
 

@@ -13,6 +13,7 @@
 
 enum {
     NONCE_BYTES = 24,
+    TEXT_MAX = 1024 * 1024, /* bytes of anything of ours; what goes in is bounded by sasl_client */
 };
 
 enum stage {
@@ -97,7 +98,7 @@ static void make_gs2_header(struct sasl_scram *scram, const struct sasl_scram_lo
 static bool make_first_bare(struct sasl_scram *scram, const char *user, struct fault *fault)
 {
     AUTO(buffer)
-    name = SECRET_BUFFER(SASL_SCRAM_MESSAGE_MAX);
+    name = SECRET_BUFFER(TEXT_MAX);
     if (!sasl_name_prepare(user, "user name", &name, fault))
         return false;
     buffer_append(&scram->first_bare, BYTES("n="));
@@ -122,7 +123,7 @@ static bool prepare(struct sasl_scram *scram, const struct sasl_scram_login *log
         return false;
     if (buffer_is_failed(&scram->password) || buffer_is_failed(&scram->nonce) ||
         buffer_is_failed(&scram->binding_input) || buffer_is_failed(&scram->first_bare))
-        return fault_set(fault, FAULT_LIMIT, "the user name or the password is too long for SCRAM");
+        return fault_set_memory(fault);
     return true;
 }
 
@@ -133,11 +134,11 @@ struct sasl_scram *sasl_scram_new(const struct sasl_scram_login *login, struct f
         fault_set_memory(fault);
         return NULL;
     }
-    buffer_init_secret(&scram->password, SASL_SCRAM_MESSAGE_MAX);
-    buffer_init_secret(&scram->nonce, SASL_SCRAM_MESSAGE_MAX);
-    buffer_init_secret(&scram->gs2_header, SASL_SCRAM_MESSAGE_MAX);
-    buffer_init_secret(&scram->binding_input, SASL_SCRAM_MESSAGE_MAX);
-    buffer_init_secret(&scram->first_bare, SASL_SCRAM_MESSAGE_MAX);
+    buffer_init_secret(&scram->password, TEXT_MAX);
+    buffer_init_secret(&scram->nonce, TEXT_MAX);
+    buffer_init_secret(&scram->gs2_header, TEXT_MAX);
+    buffer_init_secret(&scram->binding_input, TEXT_MAX);
+    buffer_init_secret(&scram->first_bare, TEXT_MAX);
     if (!prepare(scram, login, fault)) {
         sasl_scram_free(scram);
         return NULL;
@@ -238,7 +239,7 @@ static bool send_final(struct sasl_scram *scram, struct bytes message, struct bu
         return false;
 
     AUTO(buffer)
-    without_proof = SECRET_BUFFER(SASL_SCRAM_MESSAGE_MAX * 2);
+    without_proof = SECRET_BUFFER(TEXT_MAX);
     buffer_append(&without_proof, BYTES("c="));
     base64_encode(buffer_bytes(&scram->binding_input), &without_proof);
     buffer_append(&without_proof, BYTES(",r="));
@@ -246,7 +247,7 @@ static bool send_final(struct sasl_scram *scram, struct bytes message, struct bu
 
     /* RFC 5802 3, AuthMessage */
     AUTO(buffer)
-    authentication_message = SECRET_BUFFER(SASL_SCRAM_MESSAGE_MAX * 4);
+    authentication_message = SECRET_BUFFER(TEXT_MAX);
     buffer_append(&authentication_message, buffer_bytes(&scram->first_bare));
     buffer_append_char(&authentication_message, ',');
     buffer_append(&authentication_message, message);

@@ -212,6 +212,8 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
                           "the server refused the login by %s", refused);
     /* 503 is about the state, not the mechanism (RFC 4954 4); 4yz will be said to every mechanism.
      */
+    if (reply->code == 535)
+        sasl_client_note_refusal(&login->attempts, login->given, refused);
     bool may_try_next = reply->code / 100 == 5 && reply->code != 503;
     if (may_try_next && try_next(client, operation, refused, &fault))
         return;

@@ -1,6 +1,7 @@
 /* Which mechanism is chosen, and exchanges of each with a server that GNU SASL plays. */
 #include "sasl/sasl_client.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "failing_allocation.h"
@@ -212,6 +213,41 @@ static void falls_back_only_where_nothing_more_is_given_away(void **state)
                          rows[i].in_clear);
         assert_true(sasl_client_may_fall_back(rows[i].refused, rows[i].next, &under_tls));
     }
+}
+
+static void assert_next(struct sasl_attempts *attempts, const struct ph_login *login,
+                        const char *expected)
+{
+    const char *next = sasl_client_choose(attempts, login, &under_tls, EVERY, NULL);
+    assert_string_equal(next == NULL ? "" : next, expected);
+}
+
+static void brings_a_refused_secret_no_second_time(void **state)
+{
+    (void)state;
+    struct sasl_attempts attempts = {0};
+    /* Somebody without a verifier for SCRAM may still know the password. */
+    assert_next(&attempts, &with_password, "SCRAM-SHA-256");
+    sasl_client_note_refusal(&attempts, &with_password, "SCRAM-SHA-256");
+    assert_next(&attempts, &with_password, "SCRAM-SHA-1");
+    assert_next(&attempts, &with_password, "PLAIN");
+    sasl_client_note_refusal(&attempts, &with_password, "PLAIN");
+    assert_next(&attempts, &with_password, "");
+
+    /* A token that is refused says nothing about the password. */
+    struct ph_login both = with_both;
+    attempts = (struct sasl_attempts){0};
+    sasl_client_note_refusal(&attempts, &both, "OAUTHBEARER");
+    assert_next(&attempts, &both, "SCRAM-SHA-256");
+    assert_next(&attempts, &both, "SCRAM-SHA-1");
+    assert_next(&attempts, &both, "PLAIN");
+
+    both.mechanisms = "PLAIN LOGIN";
+    attempts = (struct sasl_attempts){0};
+    assert_next(&attempts, &both, "PLAIN");
+    sasl_client_note_refusal(&attempts, &both, "PLAIN");
+    assert_next(&attempts, &both, "LOGIN");
+    sasl_client_note_refusal(&attempts, &both, "X-OWN");
 }
 
 /* ---- exchanges ---- */
@@ -469,23 +505,37 @@ static void says_xoauth2(void **state)
     sasl_client_free(client);
 }
 
-static void sends_a_long_token_whole(void **state)
+static void keeps_its_limits(void **state)
 {
     (void)state;
-    static char token[SASL_RESPONSE_MAX];
-    memset(token, 'x', 60000);
-    const struct ph_login login = {.user = "user", .access_token = token};
-    struct sasl_client *client = start("XOAUTH2", &login, &under_tls);
-    AUTO(buffer)
-    response = SECRET_BUFFER(SASL_RESPONSE_MAX);
-    assert_true(sasl_client_step(client, no_challenge, &response, NULL));
-    assert_true(response.length > 60000);
-    sasl_client_free(client);
-
-    memset(token, 'x', sizeof token - 1);
-    client = start("XOAUTH2", &login, &under_tls);
-    assert_gives_up(client, no_challenge, FAULT_LIMIT);
-    sasl_client_free(client);
+    static char secret[SASL_SECRET_MAX + 2];
+    static char name[SASL_NAME_MAX + 2];
+    memset(secret, 'x', SASL_SECRET_MAX);
+    memset(name, ',', SASL_NAME_MAX);
+    static const char *const names[] = {"OAUTHBEARER", "XOAUTH2", "PLAIN", "SCRAM-SHA-256"};
+    struct ph_login login = {
+        .user = name, .authorization_id = name, .password = secret, .access_token = secret};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct sasl_client *client = start(names[i], &login, &under_tls);
+        AUTO(buffer)
+        response = SECRET_BUFFER(SASL_RESPONSE_MAX);
+        assert_true(sasl_client_step(client, no_challenge, &response, NULL));
+        assert_true(response.length > SASL_NAME_MAX);
+        sasl_client_free(client);
+    }
+    const struct ph_login rows[] = {
+        {.user = name, .password = secret, .authorization_id = "x"},
+        {.user = "x", .password = secret, .authorization_id = name},
+        {.user = "x", .password = secret},
+        {.user = "x", .password = "x", .access_token = secret},
+    };
+    name[SASL_NAME_MAX] = ',';
+    secret[SASL_SECRET_MAX] = 'x';
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fault fault = {0};
+        assert_null(sasl_client_new("PLAIN", &rows[i], &under_tls, &fault));
+        assert_int_equal(fault.kind, FAULT_LIMIT);
+    }
 }
 
 static void refuses_what_would_break_a_token_message(void **state)
@@ -595,7 +645,7 @@ static void survives_every_failing_allocation(void **state)
                 client != NULL && sasl_client_step(client, no_challenge, &response, &fault);
             was_refused = failing_allocation_stop();
             assert_int_equal(is_done, !was_refused);
-            assert_int_equal(fault.kind == FAULT_NONE, is_done);
+            assert_int_equal(fault.system_error, is_done ? 0 : ENOMEM);
             sasl_client_free(client);
         }
     }
@@ -611,6 +661,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(looks_at_so_many_mechanisms_and_no_more),
     cmocka_unit_test(says_why_nothing_is_chosen),
     cmocka_unit_test(falls_back_only_where_nothing_more_is_given_away),
+    cmocka_unit_test(brings_a_refused_secret_no_second_time),
     cmocka_unit_test(agrees_with_a_server),
     cmocka_unit_test(binds_to_the_channel),
     cmocka_unit_test(tells_a_server_without_binding_that_it_could),
@@ -622,7 +673,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(gives_login_user_and_password_whatever_is_asked),
     cmocka_unit_test(follows_the_example_of_rfc_7628),
     cmocka_unit_test(says_xoauth2),
-    cmocka_unit_test(sends_a_long_token_whole),
+    cmocka_unit_test(keeps_its_limits),
     cmocka_unit_test(refuses_what_would_break_a_token_message),
     cmocka_unit_test(lets_the_user_do_a_mechanism),
     cmocka_unit_test(believes_no_success_without_proof),

@@ -74,6 +74,17 @@ int send_letter_add_recipients(struct send_letter *letter, const char *text)
     return EX_OK;
 }
 
+/* There is a field that may name one; whoever needs recipients asks at the end. */
+static bool names_recipients(const struct ph_message *message)
+{
+    static const char *const fields[] = {"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (ph_message_has_header(message, fields[i]))
+            return true;
+    }
+    return false;
+}
+
 int send_letter_add_header_recipients(struct send_letter *letter)
 {
     struct ph_error error;
@@ -82,6 +93,8 @@ int send_letter_add_header_recipients(struct send_letter *letter)
     int code = need_envelope(letter);
     if (code != EX_OK)
         return code;
+    if (!names_recipients(letter->message))
+        return EX_OK;
     if (!ph_message_recipients(letter->message, &recipients, &count, &error))
         return refuse_message("the message's recipients", &error);
     for (size_t i = 0; i < count; i++) {

@@ -159,12 +159,12 @@ static int from_terminal(const struct send_account *account, struct buffer *secr
     }
     const char *user = send_account_value(account, SEND_ACCOUNT_USER);
     const char *server = send_account_value(account, SEND_ACCOUNT_SERVER);
-    dprintf(terminal, "Password for %s at %s: ", user == NULL ? "login" : user,
-            server == NULL ? "localhost" : server);
     /* Without ISIG Control-C comes as a key, and the terminal is never left without echo. */
     struct termios silent = before;
     silent.c_lflag &= (tcflag_t) ~(ECHO | ICANON | ISIG);
     tcsetattr(terminal, TCSAFLUSH, &silent);
+    dprintf(terminal, "Password for %s at %s: ", user == NULL ? "login" : user,
+            server == NULL ? "localhost" : server);
     bool is_given = read_keys(terminal, secret);
     tcsetattr(terminal, TCSAFLUSH, &before);
     dprintf(terminal, "\n");

@@ -30,6 +30,12 @@ class TapResult(unittest.TestResult):
         super().addError(test, err)
         self.tell(test, False, self._exc_info_to_string(err, test))
 
+    def addSubTest(self, test, subtest, err):
+        """The test itself is then told of no more."""
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.tell(subtest, False, self._exc_info_to_string(err, test))
+
     def addSkip(self, test, reason):
         self.tell(test, False, f"a test that did not run has proved nothing: {reason}")
 
@@ -47,10 +53,10 @@ def main(arguments):
     here = Path(__file__).resolve().parent
     found = unittest.defaultTestLoader.discover(str(here), pattern="test_*.py")
     chosen = list(tests_of(found, arguments[1:]))
-    print(f"1..{len(chosen)}")
     result = TapResult()
     unittest.TestSuite(chosen).run(result)
-    return 0 if chosen and result.wasSuccessful() and result.number == len(chosen) else 1
+    print(f"1..{result.number}")
+    return 0 if result.number >= len(chosen) > 0 and result.wasSuccessful() else 1
 
 
 if __name__ == "__main__":

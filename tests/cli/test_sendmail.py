@@ -140,7 +140,8 @@ class Flags(SendmailCase):
         self.sendmail("-i", "later@y.example", data=LETTER, status=EX_TEMPFAIL)
         done = self.sendmail("-i", "eve@y.example", "bob@y.example", data=LETTER, status=PARTIAL)
         self.assertIn("eve@y.example", done.errors)
-        self.sendmail("-i", "-t", data=b"Subject: x\n\nHello\n", status=EX_DATAERR)
+        self.sendmail("-i", "-t", data=b"Subject: x\n\nHello\n", status=EX_USAGE)
+        self.sendmail("-i", "-t", data=b"To: bob@@y\n\nHello\n", status=EX_DATAERR)
 
     def test_transcripts(self):
         self.prepare()

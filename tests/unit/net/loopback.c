@@ -1,12 +1,17 @@
 /* Sockets of which only the kernel knows. */
 #include "net/loopback.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "unit.h"
+
+enum {
+    TRIES_MAX = 100, /* at a port that is free in both families */
+};
 
 static unsigned port_of(const struct net_address *address)
 {
@@ -30,26 +35,54 @@ static void fill(struct loopback *loopback)
     assert_int_equal(poll(&taken, 1, -1), 1);
 }
 
-struct loopback loopback_open(int family, unsigned port, enum loopback_manner manner)
+/* False: somebody has the port. */
+static bool take_port(struct loopback *loopback, int family, unsigned port)
 {
-    struct loopback loopback = {.filler = -1};
+    *loopback = (struct loopback){.filler = -1};
     assert_true(
-        net_address_parse(family == AF_INET ? "127.0.0.1" : "::1", port, &loopback.address));
-    loopback.descriptor = socket(family, SOCK_STREAM, 0);
-    int on = 1;
-    setsockopt(loopback.descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    assert_int_equal(bind(loopback.descriptor, (struct sockaddr *)&loopback.address.storage,
-                          loopback.address.length),
+        net_address_parse(family == AF_INET ? "127.0.0.1" : "::1", port, &loopback->address));
+    loopback->descriptor = socket(family, SOCK_STREAM, 0);
+    if (bind(loopback->descriptor, (struct sockaddr *)&loopback->address.storage,
+             loopback->address.length) != 0) {
+        assert_int_equal(errno, EADDRINUSE);
+        close(loopback->descriptor);
+        return false;
+    }
+    assert_int_equal(getsockname(loopback->descriptor,
+                                 (struct sockaddr *)&loopback->address.storage,
+                                 &loopback->address.length),
                      0);
-    assert_int_equal(getsockname(loopback.descriptor, (struct sockaddr *)&loopback.address.storage,
-                                 &loopback.address.length),
-                     0);
-    loopback.port = port_of(&loopback.address);
+    loopback->port = port_of(&loopback->address);
+    return true;
+}
+
+static void behave(struct loopback *loopback, enum loopback_manner manner)
+{
     if (manner == LOOPBACK_LISTENING)
-        assert_int_equal(listen(loopback.descriptor, 8), 0);
+        assert_int_equal(listen(loopback->descriptor, 8), 0);
     else if (manner == LOOPBACK_SILENT)
-        fill(&loopback);
+        fill(loopback);
+}
+
+struct loopback loopback_open(int family, enum loopback_manner manner)
+{
+    struct loopback loopback;
+    assert_true(take_port(&loopback, family, 0));
+    behave(&loopback, manner);
     return loopback;
+}
+
+void loopback_open_both(struct loopback *ipv6, enum loopback_manner ipv6_manner,
+                        struct loopback *ipv4, enum loopback_manner ipv4_manner)
+{
+    assert_true(take_port(ipv6, AF_INET6, 0));
+    for (int tries = 1; !take_port(ipv4, AF_INET, ipv6->port); tries++) {
+        assert_true(tries < TRIES_MAX);
+        close(ipv6->descriptor);
+        assert_true(take_port(ipv6, AF_INET6, 0));
+    }
+    behave(ipv6, ipv6_manner);
+    behave(ipv4, ipv4_manner);
 }
 
 void loopback_close(struct loopback *loopback)

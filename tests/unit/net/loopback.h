@@ -18,8 +18,13 @@ enum loopback_manner {
     LOOPBACK_SILENT,        /* nobody answers */
 };
 
-/* family: AF_INET or AF_INET6. port 0: any. Fails the test when it cannot be done. */
-struct loopback loopback_open(int family, unsigned port, enum loopback_manner manner);
+/* family: AF_INET or AF_INET6. Fails the test when it cannot be done. */
+struct loopback loopback_open(int family, enum loopback_manner manner);
+
+/* The same for both families at one port. */
+void loopback_open_both(struct loopback *ipv6, enum loopback_manner ipv6_manner,
+                        struct loopback *ipv4, enum loopback_manner ipv4_manner);
+
 void loopback_close(struct loopback *loopback);
 
 /* The port that the connected descriptor leads to. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "failing_allocation.h"
 #include "net/loopback.h"
 #include "net/net_resolver.h"
 #include "unit.h"
@@ -132,13 +133,13 @@ static struct fault assert_fails(const char *host, unsigned port,
 static void connects_by_name_and_by_address(void **state)
 {
     (void)state;
-    struct loopback listener = loopback_open(AF_INET, 0, LOOPBACK_LISTENING);
+    struct loopback listener = loopback_open(AF_INET, LOOPBACK_LISTENING);
     static const char *const hosts[] = {"127.0.0.1",    "localhost",    "mail.localhost",
                                         "both.example", "ipv4.example", "many.example"};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
         assert_int_equal(assert_connects(hosts[i], listener.port, &patient), listener.port);
     loopback_close(&listener);
-    listener = loopback_open(AF_INET6, 0, LOOPBACK_LISTENING);
+    listener = loopback_open(AF_INET6, LOOPBACK_LISTENING);
     assert_int_equal(assert_connects("::1", listener.port, &patient), listener.port);
     assert_int_equal(assert_connects("both.example", listener.port, &patient), listener.port);
     loopback_close(&listener);
@@ -147,8 +148,9 @@ static void connects_by_name_and_by_address(void **state)
 static void does_not_wait_for_a_silent_address(void **state)
 {
     (void)state;
-    struct loopback silent = loopback_open(AF_INET6, 0, LOOPBACK_SILENT);
-    struct loopback live = loopback_open(AF_INET, silent.port, LOOPBACK_LISTENING);
+    struct loopback silent;
+    struct loopback live;
+    loopback_open_both(&silent, LOOPBACK_SILENT, &live, LOOPBACK_LISTENING);
     assert_int_equal(assert_connects("both.example", live.port, &patient), live.port);
     loopback_close(&silent);
     loopback_close(&live);
@@ -157,7 +159,7 @@ static void does_not_wait_for_a_silent_address(void **state)
 static void tells_where_it_failed(void **state)
 {
     (void)state;
-    struct loopback closed = loopback_open(AF_INET, 0, LOOPBACK_CLOSED);
+    struct loopback closed = loopback_open(AF_INET, LOOPBACK_CLOSED);
     struct fault fault = assert_fails("none.example", 25, &patient, NET_CONNECT_RESOLVE);
     assert_int_equal(fault.kind, FAULT_PERMANENT);
     assert_non_null(strstr(fault.message, "none.example"));
@@ -192,6 +194,19 @@ static void gives_up_a_slow_lookup(void **state)
         sem_post(&slow_may_go);
     for (int i = 0; i < 2; i++)
         sem_wait(&slow_has_gone);
+}
+
+static void survives_a_failing_allocation(void **state)
+{
+    (void)state;
+    struct net_target target = target_of("none.example", 25);
+    enum net_connect_phase phase;
+    struct fault fault = {0};
+    failing_allocation_start(0);
+    int descriptor = net_connect(&target, &patient, &phase, &fault);
+    assert_true(failing_allocation_stop());
+    assert_int_equal(descriptor, -1);
+    assert_int_equal(fault.system_error, ENOMEM);
 }
 
 /* A lookup that is woken while it runs. */
@@ -253,8 +268,8 @@ static void connects_to_a_unix_socket(void **state)
 static void binds_to_a_source(void **state)
 {
     (void)state;
-    struct loopback listener = loopback_open(AF_INET, 0, LOOPBACK_LISTENING);
-    struct loopback reserved = loopback_open(AF_INET, 0, LOOPBACK_CLOSED);
+    struct loopback listener = loopback_open(AF_INET, LOOPBACK_LISTENING);
+    struct loopback reserved = loopback_open(AF_INET, LOOPBACK_CLOSED);
     unsigned source_port = reserved.port;
     loopback_close(&reserved);
     struct net_connect_options options = patient;
@@ -305,7 +320,7 @@ static void *run_proxy(void *argument)
 static void connects_through_a_proxy(void **state)
 {
     (void)state;
-    struct loopback listener = loopback_open(AF_INET, 0, LOOPBACK_LISTENING);
+    struct loopback listener = loopback_open(AF_INET, LOOPBACK_LISTENING);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run_proxy, &listener), 0);
     char address[32];
@@ -330,7 +345,7 @@ static void connects_through_a_proxy(void **state)
 static void tells_of_a_proxy_that_is_not_there(void **state)
 {
     (void)state;
-    struct loopback closed = loopback_open(AF_INET, 0, LOOPBACK_CLOSED);
+    struct loopback closed = loopback_open(AF_INET, LOOPBACK_CLOSED);
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%u", closed.port);
     struct net_proxy proxy = {.kind = NET_PROXY_HTTP, .address = address};
@@ -354,6 +369,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(tells_where_it_failed),
     cmocka_unit_test(gives_up_a_slow_lookup),
     cmocka_unit_test(survives_a_wake_that_races_with_the_answer),
+    cmocka_unit_test(survives_a_failing_allocation),
     cmocka_unit_test(connects_to_a_unix_socket),
     cmocka_unit_test(binds_to_a_source),
     cmocka_unit_test(connects_through_a_proxy),

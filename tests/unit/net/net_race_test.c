@@ -52,9 +52,9 @@ static void puts_families_in_turn(void **state)
 static void takes_the_first_that_answers(void **state)
 {
     (void)state;
-    struct loopback live = loopback_open(AF_INET, 0, LOOPBACK_LISTENING);
-    struct loopback closed = loopback_open(AF_INET6, 0, LOOPBACK_CLOSED);
-    struct loopback silent = loopback_open(AF_INET, 0, LOOPBACK_SILENT);
+    struct loopback live = loopback_open(AF_INET, LOOPBACK_LISTENING);
+    struct loopback closed = loopback_open(AF_INET6, LOOPBACK_CLOSED);
+    struct loopback silent = loopback_open(AF_INET, LOOPBACK_SILENT);
     const struct net_address tries[][3] = {
         {live.address, closed.address, silent.address},
         {closed.address, live.address, silent.address},
@@ -81,7 +81,7 @@ static void takes_the_first_that_answers(void **state)
 static void names_the_failure_that_says_most(void **state)
 {
     (void)state;
-    struct loopback closed = loopback_open(AF_INET, 0, LOOPBACK_CLOSED);
+    struct loopback closed = loopback_open(AF_INET, LOOPBACK_CLOSED);
     struct net_address unreachable;
     /* TEST-NET addresses to bind to are not there: what fails so is about us, not about the server.
      */
@@ -107,7 +107,7 @@ static void names_the_failure_that_says_most(void **state)
 static void gives_up_at_the_deadline(void **state)
 {
     (void)state;
-    struct loopback silent = loopback_open(AF_INET, 0, LOOPBACK_SILENT);
+    struct loopback silent = loopback_open(AF_INET, LOOPBACK_SILENT);
     const struct net_address many[] = {silent.address, silent.address, silent.address};
     const struct net_race_options options = options_until(now() + 50);
     struct fault fault = {0};
@@ -120,7 +120,7 @@ static void gives_up_at_the_deadline(void **state)
 static void gives_up_when_woken(void **state)
 {
     (void)state;
-    struct loopback silent = loopback_open(AF_INET, 0, LOOPBACK_SILENT);
+    struct loopback silent = loopback_open(AF_INET, LOOPBACK_SILENT);
     struct net_race_options options = options_until(INT64_MAX);
     int wake[2];
     assert_int_equal(pipe(wake), 0);
@@ -145,8 +145,8 @@ static int count_descriptors(void)
 static void closes_the_others(void **state)
 {
     (void)state;
-    struct loopback live = loopback_open(AF_INET, 0, LOOPBACK_LISTENING);
-    struct loopback silent = loopback_open(AF_INET, 0, LOOPBACK_SILENT);
+    struct loopback live = loopback_open(AF_INET, LOOPBACK_LISTENING);
+    struct loopback silent = loopback_open(AF_INET, LOOPBACK_SILENT);
     struct net_address many[NET_ADDRESSES_MAX];
     for (size_t i = 0; i < NET_ADDRESSES_MAX; i++)
         many[i] = silent.address;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "failing_allocation.h"
 #include "net/authority.h"
 #include "net/net_stream.h"
 #include "net/tls_server.h"
@@ -598,6 +599,31 @@ static void refuses_names_that_are_none(void **state)
     }
 }
 
+static void survives_failing_allocations(void **state)
+{
+    (void)state;
+    const struct net_tls_policy policy = {.ca_file = authority_file};
+    struct fault fault = {0};
+    failing_allocation_start(0);
+    struct net_tls_context *context = net_tls_context_new(&policy, &fault);
+    assert_true(failing_allocation_stop());
+    assert_null(context);
+    assert_int_equal(fault.system_error, ENOMEM);
+
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    context = net_tls_context_new(&policy, NULL);
+    struct net_stream *stream = net_stream_take(ends[0], NULL);
+    failing_allocation_start(0);
+    bool is_started = net_stream_start_tls(stream, context, "mx.example", &fault);
+    assert_true(failing_allocation_stop());
+    assert_false(is_started);
+    assert_int_equal(fault.system_error, ENOMEM);
+    net_stream_close(stream);
+    net_tls_context_free(context);
+    close(ends[1]);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(verifies_the_name_that_was_asked_for),
     cmocka_unit_test(takes_names_from_the_alternative_names_only),
@@ -618,6 +644,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(explains_servers_without_tls),
     cmocka_unit_test(starts_tls_once),
     cmocka_unit_test(refuses_names_that_are_none),
+    cmocka_unit_test(survives_failing_allocations),
 };
 
 int main(void)

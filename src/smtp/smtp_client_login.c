@@ -56,7 +56,7 @@ static bool make_response(struct smtp_operation *operation, struct bytes challen
                           struct buffer *response, struct fault *fault)
 {
     if (!sasl_client_step(operation->login.client, challenge, response, fault))
-        return false;
+        return buffer_is_failed(response) ? fault_set_memory(fault) : false;
     return !buffer_is_failed(response) || fault_set_memory(fault);
 }
 
@@ -215,8 +215,10 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
     if (reply->code == 535)
         sasl_client_note_refusal(&login->attempts, login->given, refused);
     bool may_try_next = reply->code / 100 == 5 && reply->code != 503;
-    if (may_try_next && try_next(client, operation, refused, &fault))
+    if (may_try_next && try_next(client, operation, refused, &fault)) {
+        operation->has_error = false;
         return;
+    }
     if (fault.system_error == ENOMEM)
         smtp_error_memory(&operation->error);
     smtp_client_end_operation(operation, login->client != NULL);
@@ -232,7 +234,11 @@ void smtp_client_login_hear(struct smtp_client *client, const struct smtp_pendin
         return;
     }
     if (reply->code == 334) {
-        if (!answer(client, operation, reply, &fault))
+        if (answer(client, operation, reply, &fault))
+            return;
+        if (fault.system_error == ENOMEM)
+            smtp_client_fail_memory(client);
+        else
             cancel(client, operation, &fault);
         return;
     }

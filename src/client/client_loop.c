@@ -81,6 +81,8 @@ static bool feed(struct ph_smtp *smtp)
 void client_loop_feed_rest(struct ph_smtp *smtp)
 {
     struct ph_event event;
+    if (smtp->engine == NULL || smtp->state.has_raw)
+        return;
     while (feed(smtp))
         while (ph_engine_next(smtp->engine, &event))
             ;
@@ -349,6 +351,7 @@ int client_loop_run(struct ph_smtp *smtp, struct ph_error *error)
             client_session_take_error(smtp, event.error, error);
         if (is_closed)
             client_session_drop(smtp);
+        client_loop_feed_rest(smtp);
         return code != 0 ? code : -1;
     }
     client_session_refuse(error);

@@ -18,7 +18,8 @@ int client_loop_run(struct ph_smtp *smtp, struct ph_error *error);
 /* Writes until the engine has nothing more to write; reads nothing. */
 bool client_loop_flush(struct ph_smtp *smtp, struct ph_error *error);
 
-/* Gives the engine what was read before this call began, as bytes that nobody asked for. */
+/* Gives the engine what was read beyond the replies that were awaited: nobody asked for it, so the
+   connection is of no more use. Not while raw bytes may have called for it. */
 void client_loop_feed_rest(struct ph_smtp *smtp);
 
 /* Makes TLS on the transport and fills facts, which point into binding. */

@@ -52,10 +52,10 @@ bool client_session_begin_connected(struct ph_smtp *smtp, struct ph_error *error
     client_loop_feed_rest(smtp);
     if (!ph_engine_is_closed(smtp->engine))
         return true;
+    /* Its engine tells why, whatever it is asked. */
+    ph_engine_command(smtp->engine, "NOOP", NULL, (int64_t)clock_monotonic_milliseconds(), error);
     client_session_drop(smtp);
-    return smtp_error_set(
-        error, PH_ERROR_DISCONNECTED, "",
-        "the connection is lost: the server said something that nobody had asked for");
+    return false;
 }
 
 /* ---- its end ---- */

@@ -434,12 +434,12 @@ const struct ph_reply *ph_smtp_reply(const struct ph_smtp *smtp)
 
 bool ph_smtp_is_connected(const struct ph_smtp *smtp)
 {
-    return smtp->engine != NULL;
+    return smtp->engine != NULL && !ph_engine_is_closed(smtp->engine);
 }
 
 bool ph_smtp_is_encrypted(const struct ph_smtp *smtp)
 {
-    return smtp->engine != NULL && smtp->transport.is_encrypted;
+    return ph_smtp_is_connected(smtp) && smtp->transport.is_encrypted;
 }
 
 bool ph_smtp_has_extn(const struct ph_smtp *smtp, const char *keyword)

@@ -175,8 +175,9 @@ static bool run(struct sending *sending)
         else
             give_up(sending);
     }
-    if (sending->smtp->engine != NULL && ph_engine_is_closed(sending->smtp->engine))
+    if (ph_engine_is_closed(sending->smtp->engine))
         client_session_drop(sending->smtp);
+    client_loop_feed_rest(sending->smtp);
     return sending->error->kind == PH_OK;
 }
 

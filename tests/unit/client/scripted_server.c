@@ -23,6 +23,7 @@
 enum {
     LINE_SIZE = 16384,
     ASIDE_MAX = 64,
+    ENDLESS_MAX = 32 * 1024 * 1024,
     PATIENCE_S = 20 /* for one read or write of the server */
 };
 
@@ -34,7 +35,11 @@ struct scripted_server {
     int connection;
     int aside[ASIDE_MAX];
     size_t aside_count;
-    int pair; /* the client's end, until it is taken */
+    int pair;        /* the client's end, until it is taken */
+    size_t may_send; /* bytes, when is_limited */
+    bool is_limited;
+    bool breaks_at_limit;
+    bool is_over; /* the limit was met */
     SSL_CTX *tls_context;
     SSL *tls;
     const char *script;
@@ -109,7 +114,7 @@ const char *scripted_server_fingerprint(void)
 
 static bool stop(struct scripted_server *server, const char *step, const char *why)
 {
-    if (server->failure[0] == '\0')
+    if (server->failure[0] == '\0' && !server->is_over)
         snprintf(server->failure, sizeof server->failure, "step \"%.200s\": %.700s", step, why);
     return false;
 }
@@ -139,7 +144,7 @@ static void consume(struct scripted_server *server, size_t count)
     memmove(server->input, server->input + count, server->input_length);
 }
 
-static bool send_bytes(struct scripted_server *server, const char *data, size_t length)
+static bool put(struct scripted_server *server, const char *data, size_t length)
 {
     if (length == 0)
         return true;
@@ -148,7 +153,28 @@ static bool send_bytes(struct scripted_server *server, const char *data, size_t 
     return send(server->connection, data, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
+static bool send_bytes(struct scripted_server *server, const char *data, size_t length)
+{
+    if (!server->is_limited || length <= server->may_send) {
+        server->may_send -= server->is_limited ? length : 0;
+        return put(server, data, length);
+    }
+    put(server, data, server->may_send);
+    server->is_over = true;
+    return false;
+}
+
 /* ---- steps ---- */
+
+static char unescape(const char **c)
+{
+    if (**c == 'x' && (*c)[1] != '\0' && (*c)[2] != '\0') {
+        char digits[3] = {(*c)[1], (*c)[2], '\0'};
+        *c += 2;
+        return (char)strtol(digits, NULL, 16);
+    }
+    return **c == 'r' ? '\r' : **c == 'n' ? '\n' : **c;
+}
 
 static bool send_escaped(struct scripted_server *server, const char *text)
 {
@@ -157,7 +183,7 @@ static bool send_escaped(struct scripted_server *server, const char *text)
     for (const char *c = text; *c != '\0' && length < sizeof out; c++) {
         if (*c == '\\' && c[1] != '\0') {
             c++;
-            out[length++] = *c == 'r' ? '\r' : *c == 'n' ? '\n' : *c;
+            out[length++] = unescape(&c);
         } else {
             out[length++] = *c;
         }
@@ -170,6 +196,14 @@ static bool send_line(struct scripted_server *server, const char *text)
     char out[LINE_SIZE];
     int length = snprintf(out, sizeof out, "%s\r\n", text);
     return send_bytes(server, out, (size_t)length);
+}
+
+static bool send_without_end(struct scripted_server *server, const char *text)
+{
+    for (size_t sent = 0; sent < ENDLESS_MAX; sent += strlen(text))
+        if (!send_escaped(server, text))
+            return true;
+    return stop(server, text, "the client takes everything");
 }
 
 static bool await_line(struct scripted_server *server, const char *glob)
@@ -333,8 +367,22 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
         return send_line(server, rest) || stop(server, rest, "cannot send");
     case 's':
         return send_escaped(server, rest) || stop(server, rest, "cannot send");
+    case 'O':
+        return send_without_end(server, rest);
+    case 'P':
+        return send_line(server, rest) || true;
+    case 'L':
+    case 'M':
+        server->is_limited = true;
+        server->breaks_at_limit = kind == 'M';
+        server->may_send = strtoul(rest, NULL, 10);
+        return true;
     case 'C':
         return await_line(server, rest);
+    case 'G':
+        fill_input(server);
+        server->input_length = 0;
+        return true;
     case 'D':
         return take_body(server);
     case 'B':
@@ -378,6 +426,8 @@ static void *play(void *argument)
             break;
         step += length + (step[length] == '\n');
     }
+    if (server->is_over && server->breaks_at_limit)
+        break_connection(server);
     close_connection(server);
     for (size_t i = 0; i < server->aside_count; i++)
         close(server->aside[i]);

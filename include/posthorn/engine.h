@@ -8,7 +8,8 @@
  *   2. asks for an operation (ph_engine_hello, ph_engine_send, ...);
  *   3. writes what ph_engine_output shows and tells ph_engine_sent how much went out, whenever the
  *      socket takes it;
- *   4. reads whenever the socket has bytes, *also while it still writes*, and feeds them;
+ *   4. reads whenever the socket has bytes, *also while it still writes*, and feeds them (what went
+ *      out before is told first: a reply to what was not sent yet ends the connection);
  *   5. after each of these pulls events until ph_engine_next says false;
  *   6. calls ph_engine_tick when ph_engine_deadline is past, and ph_engine_end_of_input at the end
  *      of the stream.

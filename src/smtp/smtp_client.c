@@ -340,7 +340,7 @@ void smtp_client_await(struct smtp_client *client, struct smtp_operation *operat
     if (client->pending_count == 0)
         client->progress_at = client->now;
     size_t at = (client->pending_first + client->pending_count++) % PH_ENGINE_PENDING_MAX;
-    client->pending[at] = (struct smtp_pending){what, operation, index};
+    client->pending[at] = (struct smtp_pending){what, operation, index, client->outbox.queued};
     operation->pending++;
 }
 
@@ -510,6 +510,37 @@ static bool may_be_intermediate(const struct smtp_pending *pending)
     }
 }
 
+/* A reply that is there before what it answers has gone out. Elsewhere that changes nothing; but
+ * TLS would begin behind our own words, and a message would be done with while its bytes are still
+ * to be written. */
+static bool is_too_early(const struct smtp_client *client, const struct smtp_pending *pending)
+{
+    switch (pending->what) {
+    case SMTP_AWAITED_STARTTLS:
+    case SMTP_AWAITED_BDAT:
+    case SMTP_AWAITED_FINAL:
+        return client->outbox.taken < pending->command;
+    default:
+        return false;
+    }
+}
+
+/* A refusal may come early (the message is too large, for one): it counts, but what is left of the
+ * message cannot be said to anybody. */
+static void fail_early(struct smtp_client *client, const struct ph_reply *reply)
+{
+    struct ph_error error;
+    if (reply->code / 100 == 2) {
+        smtp_error_from_reply(&error, PH_ERROR_PROTOCOL, present_verb(client), reply,
+                              "the server agreed to what it has not had yet");
+        error.retry = false;
+    } else {
+        smtp_error_from_reply(&error, PH_ERROR_DISCONNECTED, present_verb(client), reply,
+                              "the server refused a message before it had all of it");
+    }
+    smtp_client_fail(client, &error);
+}
+
 static void hand_to_owner(struct smtp_client *client, const struct smtp_pending *pending,
                           const struct ph_reply *reply)
 {
@@ -541,6 +572,11 @@ static void hear(struct smtp_client *client)
         break_protocol(client, &fault);
         return;
     }
+    bool is_early = is_too_early(client, &pending);
+    if (is_early && reply.code / 100 == 2) {
+        fail_early(client, &reply);
+        return;
+    }
     /* LMTP gives a reply for each accepted recipient: the entry stays until the last (RFC
      * 2033 4.2). */
     struct smtp_transaction *transaction = &pending.operation->transaction;
@@ -554,6 +590,8 @@ static void hear(struct smtp_client *client)
         hand_to_owner(client, &pending, &reply);
     if (reply.code == 421)
         fail_by_reply(client, &reply);
+    else if (is_early)
+        fail_early(client, &reply);
 }
 
 static bool has_news(const struct smtp_client *client)

@@ -51,7 +51,8 @@ enum smtp_awaited {
 struct smtp_pending {
     enum smtp_awaited what;
     struct smtp_operation *operation;
-    size_t index; /* of the recipient */
+    size_t index;     /* of the recipient */
+    uint64_t command; /* outbox position behind what is answered */
 };
 
 /* How far a transaction is issued. */

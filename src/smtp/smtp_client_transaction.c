@@ -370,8 +370,6 @@ static void hear_final(struct smtp_client *client, struct smtp_operation *operat
                        const struct ph_reply *reply)
 {
     struct smtp_transaction *transaction = &operation->transaction;
-    bool is_early =
-        !transaction->uses_bdat && !is_positive(reply) && client->outbox.taken < transaction->end;
     if (is_refused(operation)) {
         transaction->has_verdict = true;
         owe_rset(client, operation);
@@ -393,12 +391,6 @@ static void hear_final(struct smtp_client *client, struct smtp_operation *operat
             owe_rset(client, operation);
     }
     end(operation, true);
-    if (is_early) {
-        struct ph_error failure;
-        smtp_error_from_reply(&failure, PH_ERROR_DISCONNECTED, "DATA", reply,
-                              "the server refused a message before it had all of it");
-        smtp_client_fail(client, &failure);
-    }
 }
 
 void smtp_client_transaction_hear(struct smtp_client *client, const struct smtp_pending *pending,

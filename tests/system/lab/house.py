@@ -18,6 +18,8 @@ START_DEADLINE = 20.0
 STOP_DEADLINE = 5.0
 POLL = 0.01
 
+FIRST_PORT, BLOCK_SIZE, BLOCKS = 12000, 100, 200
+
 VMAIL = 908
 
 PR_SET_PDEATHSIG = 1
@@ -69,7 +71,7 @@ class House:
         os.symlink(self.root, os.path.join(self.short, "r"))
         self.processes = []
         self.logs = []
-        self.ports = set()
+        self.block, self.ports = block_of_ports()
         House.current = self
 
     def path(self, name):
@@ -102,13 +104,16 @@ class House:
 
     def port(self):
         """A port of the loopback interface that nobody listens on."""
-        while True:
+        for port in self.ports:
             with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            if port not in self.ports:
-                self.ports.add(port)
-                return port
+                # As the servers do: connections that an earlier run had there do not matter.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    continue
+        raise RuntimeError("the run has used up its ports")
 
     def run(self, *command):
         """Runs a program of the house to its end."""
@@ -156,6 +161,22 @@ class House:
         shutil.rmtree(self.short)
         tear_down(self.directory)
         os.close(self.lock)
+        self.block.close()
+
+
+def block_of_ports():
+    """Ports for one run alone, below those that the system gives to outgoing connections: nobody can
+    take one between its choice and the start of its server. The name of an abstract socket is the
+    mark, since it belongs to the same network namespace as the ports."""
+    for number in range(BLOCKS):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0posthorn-ports-{number}")
+            first = FIRST_PORT + number * BLOCK_SIZE
+            return mark, iter(range(first, first + BLOCK_SIZE))
+        except OSError:
+            mark.close()
+    raise RuntimeError("too many runs at once: every block of ports is taken")
 
 
 def answers(process, port):

@@ -178,7 +178,7 @@ def strangers_program(compiler, is_static):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             said = command(program, "127.0.0.1", closed.getsockname()[1], env=installation.environment, status=1)
-            expect(said.startswith("connect"), f"without a server the program said {said}")
+            expect(said.startswith("cannot connect"), f"without a server the program said {said}")
     return case
 
 

@@ -38,10 +38,10 @@ enum {
 /* A new, empty message. NULL: out of memory, *error says so. Freed by ph_message_free. */
 PH_API struct ph_message *ph_message_new(struct ph_error *error);
 
-/* A message from memory: length bytes at data, header section, empty line and body, with LF or CRLF
- * line ends. The bytes are *borrowed until ph_message_free* and never written to. An mbox "From "
- * line in front is left out. NULL: PH_ERROR_ARGUMENT (it does not start like a message),
- * PH_ERROR_LIMIT (header section). RFC 5322 2.1. */
+/* A message from memory: length bytes at data, header section, empty line and body, with any line
+ * ends. The bytes are *borrowed until ph_message_free* and never written to. An mbox "From " line
+ * in front is left out; a message whose first line is no header field has no header, all of it is
+ * body. NULL: PH_ERROR_LIMIT (the header section is too long). RFC 5322 2.1. */
 PH_API struct ph_message *ph_message_from_memory(const char *data, size_t length,
                                                  struct ph_error *error);
 

@@ -42,20 +42,19 @@ static bool write_simple(struct tree *tree, const char *name, const char *value)
 
 /* ---- multiparts ---- */
 
-static bool make_boundaries(struct ph_message *message, struct fault *fault)
+static bool make_boundary(struct tree *tree, enum boundary which)
 {
-    for (size_t i = 0; i < 3; i++) {
-        AUTO(buffer)
-        text = BUFFER(MIME_BOUNDARY_MAX);
-        if (message->boundaries[i][0] != '\0')
-            continue;
-        if (!mime_boundary_make(&text, fault))
-            return false;
-        const char *string = buffer_string(&text);
-        if (string == NULL)
-            return fault_set_memory(fault);
-        memcpy(message->boundaries[i], string, text.length + 1);
-    }
+    AUTO(buffer)
+    text = BUFFER(MIME_BOUNDARY_MAX);
+    char *boundary = tree->message->boundaries[which];
+    if (boundary[0] != '\0')
+        return true;
+    if (!mime_boundary_make(&text, tree->fault))
+        return false;
+    const char *string = buffer_string(&text);
+    if (string == NULL)
+        return fault_set_memory(tree->fault);
+    memcpy(boundary, string, text.length + 1);
     return true;
 }
 
@@ -64,6 +63,8 @@ static bool open_multipart(struct tree *tree, enum boundary which)
     static const char *const types[] = {"multipart/mixed", "multipart/alternative",
                                         "multipart/related"};
     struct header_writer writer;
+    if (!make_boundary(tree, which))
+        return false;
     header_writer_begin(&writer, tree->out, BYTES("Content-Type"));
     header_writer_word(&writer, BYTES(" "), bytes_from_string(types[which]));
     if (which == RELATED)
@@ -294,8 +295,7 @@ bool message_tree_write(struct ph_message *message, bool eight_bit, bool *is_7bi
                         .eight_bit = eight_bit,
                         .is_7bit = true,
                         .fault = fault};
-    if (!make_boundaries(message, fault) || !write_simple(&tree, "MIME-Version", "1.0") ||
-        !write_mixed(&tree))
+    if (!write_simple(&tree, "MIME-Version", "1.0") || !write_mixed(&tree))
         return false;
     *is_7bit = tree.is_7bit;
     return true;

@@ -61,23 +61,38 @@ struct ph_message *ph_message_from_memory(const char *data, size_t length, struc
     return message;
 }
 
-/* Reads until the end of the header section is in sight; *head keeps all that was read. */
-static bool read_head(struct message_source *source, struct buffer *head, struct bytes *section,
-                      struct bytes *body, struct ph_error *error)
+/* Reads READ_SIZE bytes more, fewer only at the end, so that a source that gives few at a time does
+   not make the search below start over for each of them. */
+static bool read_more(struct message_source *source, struct buffer *head, bool *is_at_end,
+                      struct ph_error *error)
 {
-    ssize_t count;
-    do {
-        char *end = buffer_reserve(head, READ_SIZE);
+    size_t wanted = head->length + READ_SIZE;
+    *is_at_end = false;
+    while (head->length < wanted && !*is_at_end) {
+        char *end = buffer_reserve(head, wanted - head->length);
         if (end == NULL)
             return smtp_error_memory(error);
-        count = message_source_read(source, end, READ_SIZE);
+        ssize_t count = message_source_read(source, end, wanted - head->length);
         if (count < 0) {
             struct fault fault;
             fault_set_system(&fault, FAULT_PERMANENT, errno, "its header");
             return message_refuse(error, &fault, "the message cannot be read");
         }
         buffer_commit(head, (size_t)count);
-        if (split(buffer_bytes(head), count == 0, section, body))
+        *is_at_end = count == 0;
+    }
+    return true;
+}
+
+/* Reads until the end of the header section is in sight; *head keeps all that was read. */
+static bool read_head(struct message_source *source, struct buffer *head, struct bytes *section,
+                      struct bytes *body, struct ph_error *error)
+{
+    bool is_at_end;
+    do {
+        if (!read_more(source, head, &is_at_end, error))
+            return false;
+        if (split(buffer_bytes(head), is_at_end, section, body))
             return section->length <= PH_MESSAGE_HEADER_MAX || refuse_long_header(error);
     } while (head->length <= PH_MESSAGE_HEADER_MAX);
     return refuse_long_header(error);

@@ -2,25 +2,13 @@
 #include "mail/header.h"
 
 #include "base/scan.h"
+#include "mail/text_line.h"
 
-/* Takes one line off *rest; *content is without its end. */
 static bool take_line(struct bytes *rest, struct bytes *content)
 {
-    if (rest->length == 0)
-        return false;
-    size_t line_feed = bytes_find_char(*rest, '\n');
-    struct bytes line = bytes_slice(*rest, 0, line_feed);
-    size_t carriage_return = bytes_find_char(line, '\r');
-    size_t end = line.length;
-    size_t next = line_feed == BYTES_NOT_FOUND ? rest->length : line_feed + 1;
-    if (carriage_return != BYTES_NOT_FOUND) {
-        end = carriage_return;
-        if (carriage_return + 1 < line.length || line_feed == BYTES_NOT_FOUND)
-            next = carriage_return + 1;
-    }
-    *content = bytes_slice(*rest, 0, end);
-    *rest = bytes_skip(*rest, next);
-    return true;
+    bool has_end;
+    bool is_behind_cr = false;
+    return text_line_take(rest, content, &has_end, &is_behind_cr);
 }
 
 static bool is_continuation(struct bytes rest)

@@ -94,11 +94,14 @@ const char *mime_type_by_name(struct bytes filename)
 
 bool mime_boundary_make(struct buffer *out, struct fault *fault)
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char random[16];
     if (!random_fill(random, sizeof random, fault))
         return false;
     buffer_append_string(out, "=_");
-    for (size_t i = 0; i < sizeof random; i++)
-        buffer_append_format(out, "%02x", random[i]);
+    for (size_t i = 0; i < sizeof random; i++) {
+        buffer_append_char(out, digits[random[i] >> 4]);
+        buffer_append_char(out, digits[random[i] & 15]);
+    }
     return true;
 }

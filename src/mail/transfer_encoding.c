@@ -4,36 +4,46 @@
 #include <assert.h>
 
 #include "base/scan.h"
+#include "mail/text_line.h"
 
 /* What quoted-printable leaves as it is wherever it stands (RFC 2045 6.7 (2)). */
 static const struct scan_class quoted_plain = {.has = {['!' ... '<'] = true, ['>' ... '~'] = true}};
 
-static void end_line(struct transfer_analysis *analysis)
+/* What it never leaves as it is: 1 for those. */
+static const unsigned char quoted_odd[256] = {
+    [0 ... 8] = 1, [11 ... 12] = 1, [14 ... 31] = 1, ['='] = 1, [127 ... 255] = 1};
+
+/* Bytes of one line, or of a part of it. Without branches: every text is looked at byte by byte. */
+static void analyse_span(struct transfer_analysis *analysis, struct bytes span)
 {
+    size_t odd_bytes = 0;
+    for (size_t i = 0; i < span.length; i++)
+        odd_bytes += quoted_odd[(unsigned char)span.data[i]];
+    /* Few texts have any; then it matters of what kind. */
+    if (odd_bytes > 0) {
+        for (size_t i = 0; i < span.length; i++) {
+            analysis->high_bytes += (unsigned char)span.data[i] > 127;
+            analysis->nul_bytes += span.data[i] == 0;
+        }
+    }
+    analysis->odd_bytes += odd_bytes;
+    analysis->length += span.length;
+    analysis->line += span.length;
     if (analysis->line > analysis->longest_line)
         analysis->longest_line = analysis->line;
-    analysis->line = 0;
-    analysis->length += 2;
 }
 
 void transfer_encoding_analyse(struct transfer_analysis *analysis, struct bytes text)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        bool is_behind_cr = analysis->is_behind_cr;
-        analysis->is_behind_cr = c == '\r';
-        if (c == '\r' || (c == '\n' && !is_behind_cr)) {
-            end_line(analysis);
-        } else if (c != '\n') {
-            analysis->length++;
-            analysis->line++;
-            analysis->high_bytes += c > 127;
-            analysis->nul_bytes += c == 0;
-            analysis->odd_bytes += !quoted_plain.has[c] && c != ' ' && c != '\t';
+    struct bytes line;
+    bool has_end;
+    while (text_line_take(&text, &line, &has_end, &analysis->is_behind_cr)) {
+        analyse_span(analysis, line);
+        if (has_end) {
+            analysis->line = 0;
+            analysis->length += 2;
         }
     }
-    if (analysis->line > analysis->longest_line)
-        analysis->longest_line = analysis->line;
 }
 
 enum transfer_encoding transfer_encoding_choose(const struct transfer_analysis *analysis,
@@ -77,26 +87,12 @@ void transfer_encoding_begin(struct transfer_encoder *encoder, enum transfer_enc
 
 static void feed_text(struct transfer_encoder *encoder, struct bytes in, struct buffer *out)
 {
-    if (in.length == 0)
-        return;
-    bool is_second_half = encoder->is_behind_cr && in.data[0] == '\n';
-    encoder->is_behind_cr = in.data[in.length - 1] == '\r';
-    in = bytes_skip(in, is_second_half ? 1 : 0);
-    while (in.length > 0) {
-        size_t line_feed = bytes_find_char(in, '\n');
-        struct bytes line = bytes_slice(in, 0, line_feed);
-        size_t carriage_return = bytes_find_char(line, '\r');
-        size_t next = line_feed == BYTES_NOT_FOUND ? in.length : line_feed + 1;
-        bool has_end = line_feed != BYTES_NOT_FOUND || carriage_return != BYTES_NOT_FOUND;
-        if (carriage_return != BYTES_NOT_FOUND) {
-            if (carriage_return + 1 < line.length || line_feed == BYTES_NOT_FOUND)
-                next = carriage_return + 1;
-            line.length = carriage_return;
-        }
+    struct bytes line;
+    bool has_end;
+    while (text_line_take(&in, &line, &has_end, &encoder->is_behind_cr)) {
         buffer_append(out, line);
         if (has_end)
             buffer_append(out, BYTES("\r\n"));
-        in = bytes_skip(in, next);
     }
 }
 

@@ -12,7 +12,7 @@ enum {
 };
 
 static const struct option_row rows[] = {
-    {COMPLETION_HELP, 'h', "help", NULL, "this text", OPTION_ANYTHING, NULL, false},
+    OPTION_ROW(COMPLETION_HELP, 'h', "help", NULL, "this text"),
 };
 
 static const struct option_table table = OPTION_TABLE(rows);

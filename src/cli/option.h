@@ -29,6 +29,13 @@ struct option_row {
     bool is_attached_or_none; /* the value, if any, follows the letter at once: -q or -q30m */
 };
 
+/* A row in one line; what may follow the text are designated members. */
+#define OPTION_ROW(row_id, row_letter, row_name, row_value, row_text, ...)                         \
+    {                                                                                              \
+        .id = (row_id), .letter = (row_letter), .name = (row_name), .value = (row_value),          \
+        .text = (row_text), __VA_ARGS__                                                            \
+    }
+
 struct option_table {
     const struct option_row *rows;
     size_t count;

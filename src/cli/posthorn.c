@@ -26,8 +26,8 @@ enum {
 };
 
 static const struct option_row rows[] = {
-    {MAIN_HELP, 'h', "help", NULL, "this text", OPTION_ANYTHING, NULL, false},
-    {MAIN_VERSION, 'V', "version", NULL, "the version", OPTION_ANYTHING, NULL, false},
+    OPTION_ROW(MAIN_HELP, 'h', "help", NULL, "this text"),
+    OPTION_ROW(MAIN_VERSION, 'V', "version", NULL, "the version"),
 };
 
 const struct option_table command_main_table = OPTION_TABLE(rows);

@@ -1,9 +1,11 @@
 /* Checks and keeps what is said of an account, and turns it into the library's options. */
 #include "cli/send_account.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -11,7 +13,8 @@
 #include "base/secret.h"
 
 enum {
-    SEND_ACCOUNT_PROXY_PART_MAX = 1024 /* bytes of a proxy's address, user or password */
+    SEND_ACCOUNT_PROXY_PART_MAX = 1024, /* bytes of a proxy's address, user or password */
+    SEND_ACCOUNT_PIN_DIGITS = 64
 };
 
 static const struct {
@@ -127,6 +130,22 @@ static int hex_digit(int c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* SHA-256 in hexadecimal digits, perhaps with colons between bytes. */
+static bool fingerprint(const char *text, struct fault *fault)
+{
+    size_t digits = 0;
+    bool is_good = true;
+    for (const char *c = text; *c != '\0'; c++) {
+        is_good = is_good && (hex_digit((unsigned char)*c) >= 0 || *c == ':');
+        digits += *c != ':';
+    }
+    if (is_good && digits == SEND_ACCOUNT_PIN_DIGITS)
+        return true;
+    return fault_set(fault, FAULT_SYNTAX,
+                     "the pin \"%s\" is no SHA-256 fingerprint: it must have %d hexadecimal digits",
+                     text, SEND_ACCOUNT_PIN_DIGITS);
+}
+
 /* Takes the %XX out of a part of a URL (RFC 3986 2.1). */
 static bool unescape(struct bytes part, struct buffer *out)
 {
@@ -202,6 +221,8 @@ static bool check(struct send_account *account, enum send_account_field field, c
         return tls_mode(value, &mode, fault);
     if (field == SEND_ACCOUNT_TIMEOUT)
         return seconds(value, &number, fault);
+    if (field == SEND_ACCOUNT_PIN)
+        return fingerprint(value, fault);
     if (field == SEND_ACCOUNT_PROXY)
         return proxy_take_apart(account, value, &kind, fault);
     if (fields[field].kind != SEND_ACCOUNT_SWITCH && *value == '\0')
@@ -275,6 +296,19 @@ bool send_account_wants_login(const struct send_account *account)
     return wants;
 }
 
+static bool check_files(const struct send_account *account, struct fault *fault)
+{
+    static const enum send_account_field files[] = {SEND_ACCOUNT_CA_FILE, SEND_ACCOUNT_CA_DIRECTORY,
+                                                    SEND_ACCOUNT_CERTIFICATE, SEND_ACCOUNT_KEY};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const char *path = account->values[files[i]];
+        if (path != NULL && access(path, R_OK) != 0)
+            return fault_set_system(fault, FAULT_PERMANENT, errno, "%s %s cannot be read",
+                                    fields[files[i]].name, path);
+    }
+    return true;
+}
+
 bool send_account_options(struct send_account *account, struct ph_smtp_options *options,
                           struct fault *fault)
 {
@@ -293,6 +327,8 @@ bool send_account_options(struct send_account *account, struct ph_smtp_options *
                 .server_name = values[SEND_ACCOUNT_TLS_NAME],
                 .no_verification = values[SEND_ACCOUNT_INSECURE] != NULL},
     };
+    if (!check_files(account, fault))
+        return false;
     if (account->pin_count > 0)
         options->tls.fingerprints = (const char *const *)account->pins;
     if (values[SEND_ACCOUNT_TLS] != NULL &&

@@ -88,7 +88,8 @@ static inline const char *send_account_value(const struct send_account *account,
 /* There is something to log in with. */
 bool send_account_wants_login(const struct send_account *account);
 
-/* Fills options, which point into the account. */
+/* Fills options, which point into the account. False: a value is wrong, or, with a system error in
+   the fault, a file that it names cannot be read. */
 bool send_account_options(struct send_account *account, struct ph_smtp_options *options,
                           struct fault *fault);
 

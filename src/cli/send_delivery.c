@@ -48,7 +48,7 @@ int send_delivery_open(struct send_delivery *delivery, struct send_account *acco
     *error = (struct ph_error){0};
     if (!send_account_options(account, &options, &fault)) {
         report_error("%s", fault.message);
-        return EX_USAGE;
+        return fault.system_error != 0 ? EX_NOINPUT : EX_USAGE;
     }
     bool logs_in = send_account_wants_login(account);
     if (logs_in) {

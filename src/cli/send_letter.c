@@ -224,55 +224,43 @@ static int read_ready(struct send_letter *letter, const struct send_request *req
 
 /* ---- a message of our own ---- */
 
-/* Reads a text whole, into memory to be freed. */
-static int read_text(const char *path, char **text, size_t *length)
+/* Reads a text whole. */
+static int read_text(const char *path, struct buffer *content)
 {
     bool is_input = strcmp(path, "-") == 0;
     FILE *file = is_input ? stdin : fopen(path, "re");
-    AUTO(buffer)
-    content = BUFFER(PH_MESSAGE_TEXT_MAX);
-    size_t count = 0;
     if (file != NULL) {
         char piece[16384];
+        size_t count;
         while ((count = fread(piece, 1, sizeof(piece), file)) > 0)
-            buffer_append(&content, bytes_of(piece, count));
+            buffer_append(content, bytes_of(piece, count));
     }
-    if (file == NULL || ferror(file)) {
+    bool is_read = file != NULL && !ferror(file);
+    if (!is_read)
         report_error("cannot read %s: %s", is_input ? "standard input" : path, strerror(errno));
-        if (file != NULL && !is_input)
-            fclose(file);
-        return EX_NOINPUT;
-    }
-    if (!is_input)
+    if (file != NULL && !is_input)
         fclose(file);
-    if (buffer_is_failed(&content)) {
-        report_error("%s: a text may have %d MiB; what is larger goes with --attach",
-                     is_input ? "standard input" : path, PH_MESSAGE_TEXT_MAX >> 20);
-        return EX_DATAERR;
-    }
-    *length = content.length;
-    *text = malloc(*length + 1);
-    if (*text == NULL) {
-        report_error("out of memory");
-        return EX_OSERR;
-    }
-    memcpy(*text, buffer_bytes(&content).data, *length);
-    (*text)[*length] = '\0';
-    return EX_OK;
+    if (!is_read)
+        return EX_NOINPUT;
+    if (!buffer_is_failed(content))
+        return EX_OK;
+    report_error("%s: a text may have %d MiB; what is larger goes with --attach",
+                 is_input ? "standard input" : path, PH_MESSAGE_TEXT_MAX >> 20);
+    return EX_DATAERR;
 }
 
 static int add_text(struct send_letter *letter, int id, const char *path)
 {
-    char *text;
-    size_t length;
+    AUTO(buffer)
+    content = BUFFER(PH_MESSAGE_TEXT_MAX);
     struct ph_error error;
-    int code = read_text(path, &text, &length);
+    int code = read_text(path, &content);
     if (code != EX_OK)
         return code;
-    bool is_html = id == SEND_OPTION_HTML;
-    bool is_taken = is_html ? ph_message_set_html(letter->message, text, length, &error)
-                            : ph_message_set_text(letter->message, text, length, &error);
-    free(text);
+    struct bytes text = buffer_bytes(&content);
+    bool is_taken = id == SEND_OPTION_HTML
+                        ? ph_message_set_html(letter->message, text.data, text.length, &error)
+                        : ph_message_set_text(letter->message, text.data, text.length, &error);
     return is_taken ? EX_OK : refuse_message(path, &error);
 }
 

@@ -481,9 +481,7 @@ static enum dialogue_end turn(struct dialogue *dialogue)
 
 int sendmail_dialogue(struct send_account *account, FILE *transcript)
 {
-    static struct dialogue dialogue;
-    dialogue.account = account;
-    dialogue.transcript = transcript;
+    struct dialogue dialogue = {.account = account, .transcript = transcript};
     if (gethostname(dialogue.name, sizeof(dialogue.name) - 1) != 0)
         strcpy(dialogue.name, "localhost");
     reply("220 %s ESMTP posthorn", dialogue.name);

@@ -73,6 +73,7 @@ class Profiles(ProgramCase):
                 ("account a {\n  server = x\n  tls = maybe\n}\n", 3, "starttls"),
                 ("\n\naccount a {\n  timeout = soon\n}\n", 4, "seconds"),
                 ("account a {\n  proxy = \"ftp://x\"\n}\n", 2, "socks5://"),
+                ("account a {\n  pin = {\"abc\"}\n}\n", 2, "64"),
                 ("account a {\n  insecure = perhaps\n}\n", 2, "insecure"),
                 ("account a {\n  server = x\n}\naccount a {\n}\n", 4, "a"),
                 ("account a {\n  server = \"\"\n}\n", 2, "empty"),

@@ -158,6 +158,13 @@ class Codes(ProgramCase):
         self.assertIn("STARTTLS", done.errors)
         self.assertEqual(server.letters, [])
 
+    def test_files_for_tls_that_are_not_there(self):
+        server = self.serve()
+        for option in ("--ca-file", "--ca-dir", "--cert", "--key"):
+            done = self.send("--server", server.address, option, self.home / "none.pem", *BASE, status=EX_NOINPUT)
+            self.assertIn("none.pem", done.errors)
+        self.assertEqual(server.connections, 0)
+
     def test_no_server(self):
         self.assertIn("--server", self.send(*BASE, status=EX_USAGE).errors)
 

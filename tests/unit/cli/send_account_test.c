@@ -1,6 +1,7 @@
 /* What is said of an account, and the library's options that come of it. */
 #include "cli/send_account.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,17 +101,31 @@ static void values_are_checked(void **state)
     assert_int_equal(options.timeouts.data_end, 86400000);
 }
 
+#define DIGITS                                                                                     \
+    "0123456789abcdefABCDEF0123456789"                                                             \
+    "0123456789abcdefABCDEF012345678"
+
 static void pins_gather(void **state)
 {
     (void)state;
     for (size_t i = 0; i < SEND_ACCOUNT_PINS_MAX; i++)
-        assert_true(set(SEND_ACCOUNT_PIN, i == 0 ? "aa" : "bb"));
-    assert_false(set(SEND_ACCOUNT_PIN, "one too many"));
+        assert_true(set(SEND_ACCOUNT_PIN, i == 0 ? DIGITS "0" : DIGITS ":1"));
+    assert_false(set(SEND_ACCOUNT_PIN, DIGITS "2"));
     assert_int_equal(fault.kind, FAULT_LIMIT);
     assert_true(send_account_options(&account, &options, &fault));
-    assert_string_equal(options.tls.fingerprints[0], "aa");
-    assert_string_equal(options.tls.fingerprints[SEND_ACCOUNT_PINS_MAX - 1], "bb");
+    assert_string_equal(options.tls.fingerprints[0], DIGITS "0");
+    assert_string_equal(options.tls.fingerprints[SEND_ACCOUNT_PINS_MAX - 1], DIGITS ":1");
     assert_null(options.tls.fingerprints[SEND_ACCOUNT_PINS_MAX]);
+}
+
+static void files_are_looked_at(void **state)
+{
+    (void)state;
+    assert_true(set(SEND_ACCOUNT_KEY, "/nonexistent/key.pem"));
+    assert_false(send_account_options(&account, &options, &fault));
+    assert_int_equal(fault.system_error, ENOENT);
+    assert_true(bytes_find(bytes_from_string(fault.message), BYTES("key /nonexistent/key.pem")) !=
+                BYTES_NOT_FOUND);
 }
 
 static void mechanisms_and_paths(void **state)
@@ -168,6 +183,7 @@ int main(void)
         cmocka_unit_test_teardown(proxies, clean),
         cmocka_unit_test_teardown(values_are_checked, clean),
         cmocka_unit_test_teardown(pins_gather, clean),
+        cmocka_unit_test_teardown(files_are_looked_at, clean),
         cmocka_unit_test_teardown(mechanisms_and_paths, clean),
         cmocka_unit_test_teardown(laying_one_over_another, clean),
         cmocka_unit_test(names_are_words_of_the_command_line),

@@ -12,10 +12,8 @@ struct ph_result_memory {
     size_t text_length;
 };
 
-void ph_result_clear(struct ph_result *result)
+void client_result_clear(struct ph_result *result)
 {
-    if (result == NULL)
-        return;
     if (result->memory != NULL)
         arena_clear(&result->memory->arena);
     free(result->memory);

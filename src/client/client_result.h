@@ -25,4 +25,7 @@ void client_result_finish(struct ph_result *result, bool lmtp, const struct ph_e
 /* The transaction never began. */
 void client_result_refuse(struct ph_result *result, const struct ph_error *error);
 
+/* Frees what it holds and sets it to zero. */
+void client_result_clear(struct ph_result *result);
+
 #endif

@@ -45,10 +45,3 @@ void *client_trace_context(struct ph_smtp *smtp)
 {
     return smtp->debug_level > 0 ? smtp : smtp->options.trace_context;
 }
-
-void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level)
-{
-    smtp->debug_level = level;
-    if (smtp->engine != NULL)
-        ph_engine_set_trace(smtp->engine, client_trace_function(smtp), client_trace_context(smtp));
-}

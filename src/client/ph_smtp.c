@@ -457,3 +457,10 @@ const struct ph_capabilities *ph_smtp_esmtp_features(const struct ph_smtp *smtp)
     static const struct ph_capabilities none = {.mechanisms = "", .text = ""};
     return smtp->engine == NULL ? &none : ph_engine_capabilities(smtp->engine);
 }
+
+void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level)
+{
+    smtp->debug_level = level;
+    if (smtp->engine != NULL)
+        ph_engine_set_trace(smtp->engine, client_trace_function(smtp), client_trace_context(smtp));
+}

@@ -183,6 +183,12 @@ static bool run(struct sending *sending)
 
 /* ---- the doors ---- */
 
+void ph_result_clear(struct ph_result *result)
+{
+    if (result != NULL)
+        client_result_clear(result);
+}
+
 /* No transaction could begin. */
 static bool refuse_all(const struct ph_transaction *transactions, size_t count,
                        struct ph_result *results, const struct ph_error *failure,

@@ -636,7 +636,8 @@ static void match_line(struct bytes said, struct bytes *output)
     size_t end = bytes_find(*output, BYTES("\r\n"));
     expect(end != BYTES_NOT_FOUND);
     struct bytes line = bytes_slice(*output, 0, end);
-    expect(is_cut ? bytes_starts_with(line, start) : bytes_equal(line, said));
+    expect(is_cut ? bytes_starts_with(line, start)
+                  : bytes_equal(bytes_trim_end(line), bytes_trim_end(said)));
     *output = bytes_skip(*output, end + 2);
 }
 

@@ -309,11 +309,22 @@ static bool prepare_accepted_set(struct smtp_transaction *transaction, struct ph
     return true;
 }
 
+/* What a hello or STARTTLS before it in the list will change cannot be judged by (RFC 3207 4.2). */
+static bool is_server_known(const struct smtp_client *client)
+{
+    for (const struct smtp_operation *operation = client->first; operation != NULL;
+         operation = operation->next) {
+        if (operation->kind == PH_OPERATION_HELLO || operation->kind == PH_OPERATION_STARTTLS)
+            return false;
+    }
+    return client->is_greeted;
+}
+
 bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_transaction *transaction,
                                    struct ph_error *error)
 {
     const struct ph_transaction *given = transaction->given;
-    if (!client->is_greeted)
+    if (!is_server_known(client))
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "MAIL",
                               "say hello first: nothing is known of the server");
     bool needs_utf8 = false;

@@ -130,15 +130,43 @@ static bool load_trust(SSL_CTX *openssl, const struct net_tls_policy *policy, st
     return true;
 }
 
+struct key_password {
+    const char *text; /* or NULL */
+    bool was_asked;
+};
+
 /* OpenSSL would ask at the terminal where this gave nothing. */
-static int give_key_password(char *buffer, int size, int is_writing, void *password)
+static int give_key_password(char *buffer, int size, int is_writing, void *argument)
 {
     (void)is_writing;
-    size_t length = password == NULL ? 0 : strlen(password);
+    struct key_password *password = argument;
+    if (password == NULL)
+        return -1;
+    password->was_asked = true;
+    size_t length = password->text == NULL ? 0 : strlen(password->text);
     if (length == 0 || length > (size_t)size)
         return -1;
-    memcpy(buffer, password, length);
+    memcpy(buffer, password->text, length);
     return (int)length;
+}
+
+static bool load_files(SSL_CTX *openssl, const struct net_tls_policy *policy,
+                       const struct key_password *password, struct fault *fault)
+{
+    const char *key_file = policy->key_file != NULL ? policy->key_file : policy->certificate_file;
+    if (SSL_CTX_use_certificate_chain_file(openssl, policy->certificate_file) != 1)
+        return net_tls_fault_set(fault, FAULT_PERMANENT,
+                                 "the certificate file %.100s cannot be used",
+                                 policy->certificate_file);
+    if (SSL_CTX_use_PrivateKey_file(openssl, key_file, SSL_FILETYPE_PEM) == 1 &&
+        SSL_CTX_check_private_key(openssl) == 1)
+        return true;
+    if (password->was_asked)
+        return fault_set(fault, FAULT_PERMANENT, "the key file %.100s %s", key_file,
+                         password->text == NULL ? "needs a password"
+                                                : "does not open with this password");
+    return net_tls_fault_set(fault, FAULT_PERMANENT, "the key file %.100s cannot be used",
+                             key_file);
 }
 
 static bool load_identity(SSL_CTX *openssl, const struct net_tls_policy *policy,
@@ -149,20 +177,13 @@ static bool load_identity(SSL_CTX *openssl, const struct net_tls_policy *policy,
             return fault_set(fault, FAULT_PERMANENT, "there is a key file but no certificate file");
         return true;
     }
-    const char *key_file = policy->key_file != NULL ? policy->key_file : policy->certificate_file;
+    struct key_password password = {.text = policy->key_password};
     SSL_CTX_set_default_passwd_cb(openssl, give_key_password);
-    SSL_CTX_set_default_passwd_cb_userdata(openssl, (void *)(uintptr_t)policy->key_password);
-    if (SSL_CTX_use_certificate_chain_file(openssl, policy->certificate_file) != 1)
-        return net_tls_fault_set(fault, FAULT_PERMANENT,
-                                 "the certificate file %.100s cannot be used",
-                                 policy->certificate_file);
-    if (SSL_CTX_use_PrivateKey_file(openssl, key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(openssl) != 1)
-        return net_tls_fault_set(fault, FAULT_PERMANENT, "the key file %.100s cannot be used",
-                                 key_file);
+    SSL_CTX_set_default_passwd_cb_userdata(openssl, &password);
+    bool is_loaded = load_files(openssl, policy, &password, fault);
     SSL_CTX_set_default_passwd_cb_userdata(openssl, NULL);
     SSL_CTX_set_cert_cb(openssl, hear_certificate_request, NULL);
-    return true;
+    return is_loaded;
 }
 
 static void set_verification(struct net_tls_context *context)

@@ -47,7 +47,8 @@ enum ph_tls_mode {
                         login or mail comes first */
     PH_TLS_IMPLICIT, /* TLS before the greeting: smtplib's SMTP_SSL */
     PH_TLS_OPPORTUNISTIC, /* STARTTLS where offered, unverified if need be, in clear where not:
-                             server to server (RFC 7435) */
+                             server to server (RFC 7435). A handshake that fails is an error all
+                             the same: connect again with PH_TLS_NONE */
     PH_TLS_NONE           /* never by itself */
 };
 
@@ -83,8 +84,9 @@ struct ph_proxy {
 /* A transport of the user's own under the session. read and write wait at most timeout milliseconds
  * and return how many bytes were moved, 0 at the end of the stream (read only), -1 with errno
  * (EAGAIN: the time passed). start_tls makes the handshake for STARTTLS or implicit TLS, verifies
- * server_name and fills facts (whose pointers live until close); 0 or -1 with errno; NULL = this
- * transport cannot. close ends it; called once. */
+ * server_name and fills facts (whose pointers live until close); 0 or -1 with errno (EACCES: the
+ * certificate is not accepted); NULL = this transport cannot. close ends it; called once. While the
+ * transport waits, ph_smtp_cancel is heard after some 50 ms. */
 struct ph_transport {
     ssize_t (*read)(void *context, char *buffer, size_t size, int64_t timeout);
     ssize_t (*write)(void *context, const char *data, size_t size, int64_t timeout);
@@ -139,12 +141,13 @@ PH_API bool ph_smtp_connect(struct ph_smtp *smtp, const char *host, unsigned por
                             struct ph_error *error);
 
 /* The same on a connected stream socket of the caller's, which the session takes over (it is closed
- * with the session, on failure too). host names the server for TLS; NULL = the options'. */
+ * with the session, on failure too). host names the server for TLS; NULL = the options'. Only a
+ * local socket whose host is said to be local counts as the loopback. */
 PH_API bool ph_smtp_connect_take_descriptor(struct ph_smtp *smtp, int descriptor, const char *host,
                                             struct ph_error *error);
 
 /* The same on a transport of the caller's; *transport is copied, close is called at the end, on
- * failure too. */
+ * failure too. It counts as the loopback only where host, or the options', says so. */
 PH_API bool ph_smtp_connect_transport(struct ph_smtp *smtp, const struct ph_transport *transport,
                                       const char *host, struct ph_error *error);
 
@@ -192,8 +195,10 @@ PH_API void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level);
 PH_API bool ph_smtp_send_raw(struct ph_smtp *smtp, const char *data, size_t length,
                              struct ph_error *error);
 
-/* Sends "verb argument" CRLF, or "verb" CRLF where argument is NULL or "". CR, LF and NUL in them
- * are PH_ERROR_ARGUMENT. Then ph_smtp_getreply. */
+/* Sends "verb argument" CRLF, or "verb" CRLF where argument is NULL or "". CR and LF in them are
+ * PH_ERROR_ARGUMENT, and so is STARTTLS, which is more than a command: ph_smtp_starttls. AUTH in
+ * clear off the loopback, and MAIL where TLS is demanded and not there, are PH_ERROR_TLS. Several
+ * may be sent before their replies are read, each by ph_smtp_getreply. */
 PH_API bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument,
                            struct ph_error *error);
 
@@ -201,7 +206,7 @@ PH_API bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *a
  * connection is closed. */
 PH_API int ph_smtp_getreply(struct ph_smtp *smtp, struct ph_error *error);
 
-/* Both. */
+/* Both: one command and its reply. */
 PH_API int ph_smtp_docmd(struct ph_smtp *smtp, const char *verb, const char *argument,
                          struct ph_error *error);
 
@@ -227,7 +232,8 @@ PH_API int ph_smtp_verify(struct ph_smtp *smtp, const char *address, struct ph_e
 PH_API int ph_smtp_vrfy(struct ph_smtp *smtp, const char *address, struct ph_error *error);
 PH_API int ph_smtp_expn(struct ph_smtp *smtp, const char *list, struct ph_error *error);
 
-/* sender "" = the null sender. parameters: "SIZE=1000 BODY=8BITMIME" or NULL; refused with
+/* MAIL and RCPT of a transaction by hand. Before MAIL come EHLO, and STARTTLS where demanded, if
+ * needed. sender "" = the null sender. parameters: "SIZE=1000 BODY=8BITMIME" or NULL; refused with
  * PH_ERROR_NOT_SUPPORTED where only HELO was said. RFC 5321 4.1.1.2, 4.1.1.3. */
 PH_API int ph_smtp_mail(struct ph_smtp *smtp, const char *sender, const char *parameters,
                         struct ph_error *error);
@@ -243,14 +249,14 @@ PH_API int ph_smtp_data(struct ph_smtp *smtp, const char *message, size_t length
 /* ---- safety and identity ---- */
 
 /* STARTTLS, the handshake, the certificate against the host's name, and EHLO again; EHLO before it
- * if needed. PH_ERROR_NOT_SUPPORTED, _TLS, _CERTIFICATE, _PROTOCOL (something was said between the
- * 220 and the handshake), _RESPONSE. True at once when the connection is encrypted already. RFC
- * 3207. */
+ * if needed. PH_ERROR_NOT_SUPPORTED, _TLS (also when the server refuses: then the connection lives
+ * on), _CERTIFICATE, _PROTOCOL (something was said between the 220 and the handshake). True at once
+ * when the connection is encrypted already. RFC 3207. */
 PH_API bool ph_smtp_starttls(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Logs in by the strongest mechanism there is for user and password (UTF-8). EHLO and, where
- * demanded, STARTTLS come before it if needed. Never in clear off the loopback (PH_ERROR_TLS).
- * PH_ERROR_AUTHENTICATION with the server's reply. RFC 4954. */
+ * demanded, STARTTLS come before it if needed. No password goes in clear off the loopback
+ * (PH_ERROR_TLS). PH_ERROR_AUTHENTICATION with the server's reply. RFC 4954. */
 PH_API bool ph_smtp_login(struct ph_smtp *smtp, const char *user, const char *password,
                           struct ph_error *error);
 
@@ -284,8 +290,10 @@ PH_API bool ph_smtp_send(struct ph_smtp *smtp, const struct ph_transaction *tran
 
 /* Sends many over this connection in as few flights as the server allows: the next envelope rides
  * behind the last body. results: count of them, or NULL. True when every message was taken for at
- * least one recipient; else error is that of the first that was not. When the connection is lost,
- * the results tell for each what became of it. RFC 2920, RFC 3030. */
+ * least one recipient; else error is that of the first that was not, and the others were sent all
+ * the same. When the connection is lost, the results tell for each what became of it. What a server
+ * does not take any more on one connection (LIMITS MAILMAX, RFC 9422) is PH_ERROR_LIMIT, worth a
+ * retry on another. RFC 2920, RFC 3030. */
 PH_API bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *transactions,
                              size_t count, struct ph_result *results, struct ph_error *error);
 
@@ -294,7 +302,7 @@ PH_API bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *
 /* A small pool for programs that send now and then from many threads: its functions may be called
  * from any thread. A connection is kept under host, port, LMTP, TLS policy, trust, client
  * certificate, proxy, local name and login identity, and goes only to those who ask for just
- * these. */
+ * these; of passwords only a digest is kept. */
 struct ph_pool;
 
 /* At most idle_max idle connections (0 = 8), each for at most idle_timeout milliseconds (0 = 60 s).
@@ -311,8 +319,9 @@ PH_API void ph_pool_free(struct ph_pool *pool);
 PH_API struct ph_smtp *ph_pool_get(struct ph_pool *pool, const struct ph_smtp_options *options,
                                    const struct ph_login *login, struct ph_error *error);
 
-/* Gives a session back. One that is not fit to be used again is closed and freed.
- * NULL is allowed. */
+/* Gives a session back. One that is not fit to be used again (lost, cancelled, closed, used for a
+ * login, EHLO or commands by hand) is closed and freed. Where the pool is full, the session that
+ * idled longest goes. NULL is allowed. */
 PH_API void ph_pool_put(struct ph_pool *pool, struct ph_smtp *smtp);
 
 /* ---- smtplib's two helpers ---- */

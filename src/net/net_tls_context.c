@@ -140,8 +140,6 @@ static int give_key_password(char *buffer, int size, int is_writing, void *argum
 {
     (void)is_writing;
     struct key_password *password = argument;
-    if (password == NULL)
-        return -1;
     password->was_asked = true;
     size_t length = password->text == NULL ? 0 : strlen(password->text);
     if (length == 0 || length > (size_t)size)
@@ -181,6 +179,7 @@ static bool load_identity(SSL_CTX *openssl, const struct net_tls_policy *policy,
     SSL_CTX_set_default_passwd_cb(openssl, give_key_password);
     SSL_CTX_set_default_passwd_cb_userdata(openssl, &password);
     bool is_loaded = load_files(openssl, policy, &password, fault);
+    SSL_CTX_set_default_passwd_cb(openssl, NULL);
     SSL_CTX_set_default_passwd_cb_userdata(openssl, NULL);
     SSL_CTX_set_cert_cb(openssl, hear_certificate_request, NULL);
     return is_loaded;

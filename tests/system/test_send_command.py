@@ -11,9 +11,11 @@ import subprocess
 import pytest
 
 from lab import people
+from lab.dovecot import access_token
 from lab.driver import built
 from lab.house import wait_until
 from lab.mailbox import without_trace
+from lab.proxy import PASSWORD, USER
 
 EX_USAGE, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM = 64, 67, 69, 75, 77
 PARTIAL = 79
@@ -196,6 +198,37 @@ def test_pins_and_insecure(program, door, postfix, authority, letter):
     program.run(*server, "--to", people.BOB, status=EX_NOPERM, **send)
     program.run(*server, "--to", people.BOB, "--pin", authority.fingerprint("expired"), **send)
     program.run(*server, "--to", people.BOB, "--insecure", **send)
+
+
+def test_refused_for_now(program, postfix, letter):
+    letter()
+    program.run("--server", f"localhost:{postfix.ports['deferring']}", "--tls", "none", "--from",
+                people.ALICE, "--to", people.BOB, data=letter.content, status=EX_TEMPFAIL)
+
+
+@pytest.mark.parametrize("kind,name", [("socks5", "socks_login"), ("http", "http_login")])
+def test_through_a_proxy(program, door, proxies, post, letter, token, kind, name):
+    letter()
+    url = f"{kind}://{USER}:{PASSWORD}@127.0.0.1:{getattr(proxies, name)}"
+    program.run(*door, "--proxy", url, "--to", people.BOB, data=letter.content,
+                password=ALICE_PASSWORD)
+    assert without_trace(post.by_imap(people.BOB, token)) == letter.content
+
+
+def test_an_access_token(program, door, post, letter, token):
+    letter()
+    program.run(*door, "--oauth-token-command", f"echo {access_token(people.ALICE)}", "--to",
+                people.BOB, data=letter.content)
+    assert without_trace(post.by_imap(people.BOB, token)) == letter.content
+
+
+def test_delivery_status_wishes(program, door, letter):
+    letter()
+    done = program.run(*door, "--to", people.BOB, "--dsn-notify", "success,failure",
+                       "--dsn-return", "headers", "--envelope-id", "x y", "--transcript",
+                       data=letter.content, password=ALICE_PASSWORD)
+    text = (done.stdout + done.stderr).decode()
+    assert "NOTIFY=SUCCESS,FAILURE" in text and "RET=HDRS" in text and "ENVID=x+20y" in text
 
 
 def test_a_password_from_a_command(program, account, post, letter, token):

@@ -1,6 +1,7 @@
 """Logging in and sending, at every server, by every mechanism."""
 
 import base64
+import unicodedata
 
 import pytest
 
@@ -81,6 +82,16 @@ def test_exim_knows_each_mechanism(client, exim, mechanism, user):
 def test_opensmtpd_knows_each_mechanism(client, opensmtpd, mechanism):
     driver = client(opensmtpd.submission, tls="starttls")
     assert sign_in(driver, people.UMLAUT, mechanisms=mechanism).sent("AUTH " + mechanism)
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_a_password_in_another_normal_form(client, postfix, mechanism):
+    """Typed with combining marks, kept composed: SASLprep makes them one (RFC 4013, RFC 5802)."""
+    password = unicodedata.normalize("NFD", people.PASSWORDS[people.UMLAUT])
+    assert password != people.PASSWORDS[people.UMLAUT]
+    driver = client(postfix.ports["submission"], tls="starttls")
+    driver.well("starttls")
+    driver.well("auth", user=people.UMLAUT, password=password, mechanisms=mechanism)
 
 
 @pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])

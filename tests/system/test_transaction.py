@@ -76,6 +76,50 @@ def test_a_refused_sender(client, postfix, letter):
     assert send(driver, letter()).ok
 
 
+def test_a_greeting_that_refuses(client, postfix):
+    driver = client(postfix.ports["closed"], tls="none", connect=False)
+    error = driver.refused("connect", "connect").error
+    assert error.code == 554 and not error.retry and error.fate == ph.NOT_SENT
+
+
+def test_not_now(client, postfix, letter):
+    """Every recipient is told to come back later: worth a second try."""
+    driver = client(postfix.ports["deferring"], tls="none")
+    answer = driver.refused("recipients refused", "sendmail", sender=people.ALICE, letter=letter(),
+                            recipients=[people.BOB, people.CAROL])
+    assert answer.error.code == 450 and answer.error.retry and answer.error.fate == ph.NOT_SENT
+    assert driver.well("noop").code == 250
+
+
+@pytest.mark.parametrize("way", ["chunking", "data"])
+@pytest.mark.parametrize("door", ["no_data", "no_end"])
+def test_the_letter_itself_is_refused(client, postfix, post, letter, token, door, way):
+    driver = client(postfix.ports[door], tls="none", no_chunking=way == "data")
+    path = letter(b"x\r\n" * 1000)
+    for _ in range(2):
+        answer = driver.refused("data refused", "sendmail", sender=people.ALICE, letter=path,
+                                recipients=[people.BOB, people.UNKNOWN])
+        assert answer.error.code == 554 and answer.error.enhanced == "5.7.1"
+        assert answer.error.fate == ph.NOT_SENT and not answer.error.retry
+        assert [one.accepted for one in answer.result.recipients] == [False, False]
+        # What was pipelined behind is settled: replies and commands still belong together.
+        assert driver.well("docmd", verb="VRFY", argument=people.BOB).code == 252
+    assert post.all_by_imap(people.BOB, token) == []
+
+
+@pytest.mark.parametrize("way", ["chunking", "data"])
+def test_refused_letters_do_not_harm_each_other(client, postfix, letter, way):
+    """Postfix keeps the envelope of a letter that it refused at its end until RSET."""
+    driver = client(postfix.ports["no_end"], tls="none", no_chunking=way == "data")
+    path = letter()
+    answer = driver("send_all", transactions=[
+        {"sender": people.ALICE, "letter": path, "recipients": [people.BOB]} for _ in range(5)])
+    assert not answer.ok
+    for result in answer.results:
+        assert result.error.kind == "data refused" and result.error.code == 554, result.error
+        assert result.recipients[0].reply.code == 250
+
+
 def test_too_large_is_known_before_a_byte_is_sent(client, postfix, letter):
     driver = client(postfix.ports["small"], tls="none")
     driver.well("ehlo")
@@ -256,12 +300,13 @@ def test_binary_needs_binarymime(plain, letter):
     assert not answer.sent("MAIL")
 
 
+@pytest.mark.parametrize("in_flight", [False, True])
 def test_many_messages_on_one_connection(client, postfix, exim, opensmtpd, dovecot, post, letter,
-                                         token):
+                                         token, in_flight):
     count = 30
     for port, mode in ((postfix.ports["plain"], "none"), (exim.submission, "starttls"),
                        (opensmtpd.submission, "starttls"), (dovecot.submission, "starttls")):
-        driver = client(port, tls=mode)
+        driver = client(port, tls=mode, bodies_in_flight=in_flight)
         if mode != "none":
             sign_in(driver)
         name = f"{token}{port}"

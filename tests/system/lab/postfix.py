@@ -122,6 +122,12 @@ DOORS = {
     "bare": ("smtpd_tls_security_level=none",
              "smtpd_discard_ehlo_keywords=chunking,pipelining,8bitmime,smtputf8,dsn,etrn,size,"
              "enhancedstatuscodes,vrfy,silent-discard"),
+    # Refusals at each step: the greeting, RCPT for a while, DATA or BDAT, after the body.
+    "closed": ("smtpd_tls_security_level=none", "smtpd_delay_reject=no",
+               "smtpd_client_restrictions=reject"),
+    "deferring": ("smtpd_tls_security_level=none", "smtpd_recipient_restrictions=defer"),
+    "no_data": ("smtpd_tls_security_level=none", "smtpd_data_restrictions=reject"),
+    "no_end": ("smtpd_tls_security_level=none", "smtpd_end_of_data_restrictions=reject"),
     # AUTH in clear, as some still offer it.
     "clear_auth": ("smtpd_tls_security_level=none", "smtpd_sasl_auth_enable=yes",
                    "smtpd_recipient_restrictions=permit_sasl_authenticated,reject"),

@@ -2,14 +2,17 @@
 #include "mail/address.h"
 
 #include "base/auto.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 /* atext of RFC 5321 4.1.2 (RFC 5322 3.2.3), as far as it is ASCII. */
-static bool is_atom_character(uint32_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c < 128 && c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", (int)c) != NULL);
-}
+static const struct scan_class atom_characters = {
+    .has = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['!'] = true,
+            ['#'] = true,         ['$'] = true,         ['%'] = true,         ['&'] = true,
+            ['\''] = true,        ['*'] = true,         ['+'] = true,         ['-'] = true,
+            ['/'] = true,         ['='] = true,         ['?'] = true,         ['^'] = true,
+            ['_'] = true,         ['`'] = true,         ['{'] = true,         ['|'] = true,
+            ['}'] = true,         ['~'] = true}};
 
 /* RFC 6531 3.3 adds all of UTF-8 beyond ASCII; its control characters (U+0080 to U+009F), which
    RFC 5198 2 wants nowhere, stay out. */
@@ -24,7 +27,8 @@ static void append_local(struct address *address, struct bytes bytes, bool *fits
         *fits = false;
         return;
     }
-    memcpy(address->local_part_text + address->local_part_length, bytes.data, bytes.length);
+    if (bytes.length > 0)
+        memcpy(address->local_part_text + address->local_part_length, bytes.data, bytes.length);
     address->local_part_length = (unsigned short)(address->local_part_length + bytes.length);
 }
 
@@ -60,21 +64,36 @@ static bool take_quoted(struct bytes *rest, struct address *address, bool *fits)
     }
 }
 
+/* An atom: runs of ASCII at once, characters beyond it one by one. */
+static bool take_atom(struct bytes *rest, struct address *address, bool *fits)
+{
+    size_t length = rest->length;
+    for (;;) {
+        struct scan scan = scan_of(*rest);
+        struct bytes run = scan_take_while(&scan, &atom_characters);
+        append_local(address, run, fits);
+        *rest = bytes_skip(*rest, run.length);
+        uint32_t c;
+        struct bytes sequence;
+        if (rest->length == 0 || (unsigned char)rest->data[0] < 128)
+            return rest->length < length;
+        if (!take_code_point(rest, &c, &sequence) || !is_beyond_ascii(c))
+            return false;
+        append_local(address, sequence, fits);
+    }
+}
+
 /* Dot-string = Atom *("." Atom), up to the "@", which stays. */
 static bool take_dot_string(struct bytes *rest, struct address *address, bool *fits)
 {
-    bool is_atom_begun = false;
-    while (rest->length > 0 && rest->data[0] != '@') {
-        uint32_t c;
-        struct bytes sequence;
-        if (!take_code_point(rest, &c, &sequence))
+    for (;;) {
+        if (!take_atom(rest, address, fits))
             return false;
-        if (c == '.' ? !is_atom_begun : !is_atom_character(c) && !is_beyond_ascii(c))
-            return false;
-        is_atom_begun = c != '.';
-        append_local(address, sequence, fits);
+        if (rest->length == 0 || rest->data[0] != '.')
+            return true;
+        append_local(address, BYTES("."), fits);
+        *rest = bytes_skip(*rest, 1);
     }
-    return is_atom_begun;
 }
 
 /* The domain is checked by making its A-labels, and kept as written. */
@@ -142,7 +161,7 @@ static bool is_dot_string(struct bytes local_part)
     bool is_atom_begun = false;
     for (size_t i = 0; i < local_part.length; i++) {
         unsigned char c = (unsigned char)local_part.data[i];
-        if (c == '.' ? !is_atom_begun : c < 128 && !is_atom_character(c))
+        if (c == '.' ? !is_atom_begun : c < 128 && !atom_characters.has[c])
             return false;
         is_atom_begun = c != '.';
     }

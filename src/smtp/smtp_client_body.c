@@ -143,9 +143,9 @@ static void end_data(struct smtp_client *client, struct smtp_operation *operatio
     client->body_end = client->outbox.queued;
     size_t start = text->length;
     buffer_append(text, BYTES(".\r\n"));
-    smtp_client_end_line(client, start, SIZE_MAX);
+    smtp_client_trace_line(client, start, SIZE_MAX);
     transaction->end = client->outbox.queued;
-    smtp_client_await(client, operation, SMTP_AWAITED_FINAL, 0);
+    smtp_client_queue_await(client, operation, SMTP_AWAITED_FINAL, 0);
 }
 
 static enum smtp_body_progress issue_data(struct smtp_client *client,
@@ -195,14 +195,14 @@ static void issue_chunk(struct smtp_client *client, struct smtp_operation *opera
     size_t start = text->length;
     struct bytes finish = is_last && is_text(transaction) ? dot_finish(after) : BYTES("");
     smtp_command_bdat(text, counted->wire + finish.length, is_last);
-    smtp_client_end_line(client, start, SIZE_MAX);
+    smtp_client_trace_line(client, start, SIZE_MAX);
     note_bytes(client, counted->wire + finish.length);
     body->dot = walk_piece(transaction, &walk, &client->outbox);
     outbox_append_body(&client->outbox, finish);
     advance(client, body, &walk);
     if (is_last)
         transaction->end = client->outbox.queued;
-    smtp_client_await(client, operation, is_last ? SMTP_AWAITED_FINAL : SMTP_AWAITED_BDAT, 0);
+    smtp_client_queue_await(client, operation, is_last ? SMTP_AWAITED_FINAL : SMTP_AWAITED_BDAT, 0);
 }
 
 static enum smtp_body_progress issue_bdat(struct smtp_client *client,
@@ -211,7 +211,7 @@ static enum smtp_body_progress issue_bdat(struct smtp_client *client,
     struct smtp_transaction *transaction = &operation->transaction;
     struct smtp_body_walk *body = &transaction->body;
     size_t limit = chunk_limit(transaction);
-    if (limit == 0 || !smtp_client_can_await(client, 1) || is_filled(client))
+    if (limit == 0 || !smtp_client_queue_has_room(client, 1) || is_filled(client))
         return SMTP_BODY_WAITS;
     /* How many replies the last chunk calls for must be known when they come (RFC 2033 4.2). */
     if (client->is_lmtp && operation->pending > 0)
@@ -257,7 +257,7 @@ void smtp_client_body(struct smtp_client *client, const char *piece, size_t leng
     body->is_last = is_last;
     if (outbox_is_empty(&client->outbox))
         client->progress_at = now;
-    smtp_client_pump(client);
+    smtp_client_queue_pump(client);
 }
 
 void smtp_client_body_failed(struct smtp_client *client, int system_error, int64_t now)
@@ -273,5 +273,5 @@ void smtp_client_body_failed(struct smtp_client *client, int system_error, int64
                    "the message could not be read to its end, so it was not sent");
     operation->error.system_error = system_error;
     stop(client, operation);
-    smtp_client_pump(client);
+    smtp_client_queue_pump(client);
 }

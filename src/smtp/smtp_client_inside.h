@@ -191,8 +191,6 @@ struct smtp_client {
     struct ph_event event;
 };
 
-/* ---- smtp_client.c: what all operations need ---- */
-
 static inline bool smtp_client_has(const struct smtp_client *client, enum ph_capability capability)
 {
     return (client->capability.known.set & capability) != 0;
@@ -203,50 +201,76 @@ static inline bool smtp_client_is_pipelining(const struct smtp_client *client)
     return !client->has_pipelining_off && smtp_client_has(client, PH_CAPABILITY_PIPELINING);
 }
 
-/* A new operation, not yet in the list; NULL: error says why (closed, too many, memory). */
-struct smtp_operation *smtp_client_make_operation(struct smtp_client *client,
-                                                  enum ph_operation kind, struct ph_error *error);
-
-/* Gives back an operation that was not queued. */
-void smtp_client_drop_operation(struct smtp_client *client, struct smtp_operation *operation);
-
-/* Queues it and issues what can be issued. */
-void smtp_client_queue(struct smtp_client *client, struct smtp_operation *operation, int64_t now);
-
-/* Issues as far as rules and room allow. */
-void smtp_client_pump(struct smtp_client *client);
-
-/* Notes that a reply is awaited. There must be room. */
-void smtp_client_await(struct smtp_client *client, struct smtp_operation *operation,
-                       enum smtp_awaited what, size_t index);
-
-static inline bool smtp_client_can_await(const struct smtp_client *client, size_t count)
-{
-    return client->pending_count + count <= PH_ENGINE_PENDING_MAX;
-}
-
-/* Ends one line that was written to the outbox from `start` on: shows it in the transcript, as far
- * as `shown` bytes of it are no secret (SIZE_MAX = all). */
-void smtp_client_end_line(struct smtp_client *client, size_t start, size_t shown);
-
-/* RSET, when one is owed. */
-void smtp_client_issue_rset(struct smtp_client *client, struct smtp_operation *operation);
-
-/* The operation is over, well or with operation->error; the present reply goes with it when
- * has_reply. */
-void smtp_client_end_operation(struct smtp_operation *operation, bool has_reply);
-
-/* The connection is of no more use: everything open ends with this error. */
-void smtp_client_fail(struct smtp_client *client, const struct ph_error *failure);
-void smtp_client_fail_memory(struct smtp_client *client);
+/* ---- smtp_client.c ---- */
 
 /* One event for the host. */
 void smtp_client_tell(struct smtp_client *client, enum ph_event_kind kind,
                       const struct smtp_operation *operation, size_t index,
                       const struct ph_reply *reply);
 
+/* ---- smtp_client_queue.c: the operations, and the replies that they await ---- */
+
+/* A new operation, not yet in the list; NULL: error says why (closed, too many, memory). */
+struct smtp_operation *smtp_client_queue_make(struct smtp_client *client, enum ph_operation kind,
+                                              struct ph_error *error);
+
+/* Gives back an operation that is in no list, for the next use. */
+void smtp_client_queue_drop(struct smtp_client *client, struct smtp_operation *operation);
+
+/* Puts it behind the others and issues what can be issued. */
+void smtp_client_queue(struct smtp_client *client, struct smtp_operation *operation, int64_t now);
+
+/* Issues as far as rules and room allow. */
+void smtp_client_queue_pump(struct smtp_client *client);
+
+/* Notes that a reply is awaited. There must be room. */
+void smtp_client_queue_await(struct smtp_client *client, struct smtp_operation *operation,
+                             enum smtp_awaited what, size_t index);
+
+static inline bool smtp_client_queue_has_room(const struct smtp_client *client, size_t count)
+{
+    return client->pending_count + count <= PH_ENGINE_PENDING_MAX;
+}
+
+/* RSET, whose reply is the engine's own business. */
+void smtp_client_queue_rset(struct smtp_client *client, struct smtp_operation *operation);
+
+/* The operation is over, well or with operation->error; the present reply goes with it when
+ * has_reply. */
+void smtp_client_queue_end(struct smtp_operation *operation, bool has_reply);
+
+/* Takes the first operation, of which all is told, out of the list. */
+void smtp_client_queue_remove_first(struct smtp_client *client);
+
+/* Frees them all. */
+void smtp_client_queue_clear(struct smtp_client *client);
+
+/* ---- smtp_client_fail.c: the connection is of no more use ---- */
+
+/* Everything open ends with this error. */
+void smtp_client_fail(struct smtp_client *client, const struct ph_error *failure);
+void smtp_client_fail_memory(struct smtp_client *client);
+void smtp_client_fail_protocol(struct smtp_client *client, const struct fault *fault);
+
+/* RFC 5321 3.8: after a 421 the server closes, whatever it was asked. */
+void smtp_client_fail_by_reply(struct smtp_client *client, const struct ph_reply *reply);
+
+/* A reply came before all of what it answers was written. */
+void smtp_client_fail_early(struct smtp_client *client, const struct ph_reply *reply);
+
+/* For the sentence: the command whose reply is due ("RCPT"), and what goes on ("sending a
+ * message"). */
+const char *smtp_client_fail_verb(const struct smtp_client *client);
+const char *smtp_client_fail_place(const struct smtp_client *client);
+
+/* ---- smtp_client_trace.c ---- */
+
 /* A transcript line. */
 void smtp_client_trace(struct smtp_client *client, enum ph_trace_kind kind, struct bytes text);
+
+/* Ends one line that was written to the outbox from `start` on: shows it in the transcript, as far
+ * as `shown` bytes of it are no secret (SIZE_MAX = all). */
+void smtp_client_trace_line(struct smtp_client *client, size_t start, size_t shown);
 
 /* ---- smtp_client_simple.c: greeting, hello, STARTTLS, commands, QUIT ---- */
 

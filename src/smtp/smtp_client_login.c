@@ -25,7 +25,7 @@ static void fail_operation(struct smtp_operation *operation, enum ph_error_kind 
     if (!operation->has_error)
         smtp_error_from_fault(&operation->error, kind, "AUTH", fault, "%s", sentence);
     operation->has_error = true;
-    smtp_client_end_operation(operation, false);
+    smtp_client_queue_end(operation, false);
 }
 
 /* One line of the exchange; of what stands behind `shown` bytes the transcript has stars only. */
@@ -34,8 +34,8 @@ static void say(struct smtp_client *client, struct smtp_operation *operation, si
 {
     struct buffer *text = &client->outbox.text;
     buffer_append(text, BYTES("\r\n"));
-    smtp_client_end_line(client, start, shown);
-    smtp_client_await(client, operation, what, 0);
+    smtp_client_trace_line(client, start, shown);
+    smtp_client_queue_await(client, operation, what, 0);
 }
 
 static void cancel(struct smtp_client *client, struct smtp_operation *operation,
@@ -187,7 +187,7 @@ static void hear_success(struct smtp_client *client, struct smtp_operation *oper
     struct fault fault;
     if (sasl_client_finish(operation->login.client, &fault)) {
         operation->has_error = false;
-        smtp_client_end_operation(operation, true);
+        smtp_client_queue_end(operation, true);
         return;
     }
     /* RFC 5802 5: it let us in without proof that it knows the password. Whoever it is, nothing
@@ -221,7 +221,7 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
     }
     if (fault.system_error == ENOMEM)
         smtp_error_memory(&operation->error);
-    smtp_client_end_operation(operation, login->client != NULL);
+    smtp_client_queue_end(operation, login->client != NULL);
 }
 
 void smtp_client_login_hear(struct smtp_client *client, const struct smtp_pending *pending,
@@ -230,7 +230,7 @@ void smtp_client_login_hear(struct smtp_client *client, const struct smtp_pendin
     struct smtp_operation *operation = pending->operation;
     struct fault fault;
     if (pending->what == SMTP_AWAITED_AUTH_CANCEL) {
-        smtp_client_end_operation(operation, false);
+        smtp_client_queue_end(operation, false);
         return;
     }
     if (reply->code == 334) {

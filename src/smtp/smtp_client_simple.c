@@ -16,8 +16,8 @@ static void say(struct smtp_client *client, struct smtp_operation *operation, co
         buffer_append(text, argument);
     }
     buffer_append(text, BYTES("\r\n"));
-    smtp_client_end_line(client, start, SIZE_MAX);
-    smtp_client_await(client, operation, what, 0);
+    smtp_client_trace_line(client, start, SIZE_MAX);
+    smtp_client_queue_await(client, operation, what, 0);
 }
 
 static void issue_hello(struct smtp_client *client, struct smtp_operation *operation)
@@ -57,16 +57,16 @@ static void issue_command(struct smtp_client *client, struct smtp_operation *ope
         size_t start = text->length;
         size_t shown = count_shown(client, operation);
         buffer_append(text, buffer_bytes(&operation->line));
-        smtp_client_end_line(client, start, shown);
+        smtp_client_trace_line(client, start, shown);
     }
-    smtp_client_await(client, operation, SMTP_AWAITED_COMMAND, 0);
+    smtp_client_queue_await(client, operation, SMTP_AWAITED_COMMAND, 0);
 }
 
 void smtp_client_simple_issue(struct smtp_client *client, struct smtp_operation *operation)
 {
     switch (operation->kind) {
     case PH_OPERATION_GREETING:
-        smtp_client_await(client, operation, SMTP_AWAITED_GREETING, 0);
+        smtp_client_queue_await(client, operation, SMTP_AWAITED_GREETING, 0);
         break;
     case PH_OPERATION_HELLO:
         issue_hello(client, operation);
@@ -89,14 +89,14 @@ static void refuse(struct smtp_operation *operation, enum ph_error_kind kind,
 {
     operation->has_error = true;
     smtp_error_from_reply(&operation->error, kind, operation->verb, reply, "%s", sentence);
-    smtp_client_end_operation(operation, true);
+    smtp_client_queue_end(operation, true);
 }
 
 static void hear_greeting(struct smtp_client *client, struct smtp_operation *operation,
                           const struct ph_reply *reply)
 {
     if (reply->code == 220) {
-        smtp_client_end_operation(operation, true);
+        smtp_client_queue_end(operation, true);
         return;
     }
     refuse(operation, PH_ERROR_CONNECT, reply, "the server greeted with a refusal");
@@ -115,7 +115,7 @@ static void hear_hello(struct smtp_client *client, struct smtp_operation *operat
             return;
         }
         client->is_greeted = true;
-        smtp_client_end_operation(operation, true);
+        smtp_client_queue_end(operation, true);
         return;
     }
     /* RFC 5321 3.2: a server that does not know EHLO may know HELO. LMTP has no other word (RFC
@@ -164,7 +164,7 @@ static void note_envelope(struct smtp_client *client, const struct smtp_operatio
 static void hear_quit(struct smtp_client *client, struct smtp_operation *operation)
 {
     struct ph_error failure;
-    smtp_client_end_operation(operation, true);
+    smtp_client_queue_end(operation, true);
     smtp_error_set(&failure, PH_ERROR_DISCONNECTED, "QUIT", "the session was ended by QUIT");
     smtp_client_fail(client, &failure);
 }
@@ -191,7 +191,7 @@ void smtp_client_simple_hear(struct smtp_client *client, const struct smtp_pendi
         break;
     default:
         note_envelope(client, operation, reply->code);
-        smtp_client_end_operation(operation, true);
+        smtp_client_queue_end(operation, true);
         break;
     }
 }

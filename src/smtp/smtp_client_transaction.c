@@ -25,7 +25,7 @@ bool smtp_client_transaction_may_ride(const struct smtp_client *client,
         before->transaction.is_data_only || !smtp_client_is_pipelining(client))
         return false;
     if (before->transaction.phase != SMTP_PHASE_VERDICT ||
-        !smtp_client_can_await(client, REPLIES_SPARE) || outbox_is_full(&client->outbox))
+        !smtp_client_queue_has_room(client, REPLIES_SPARE) || outbox_is_full(&client->outbox))
         return false;
     /* RFC 2920 3.1 lets the end of a body stand at the beginning of a group. RFC 3030 is silent on
      * what follows BDAT LAST, so that is the caller's choice. */
@@ -41,7 +41,7 @@ static void issue_rset(struct smtp_client *client, struct smtp_operation *operat
     /* RFC 3030 2: after a BDAT that failed only RSET helps, and whether it failed is not known yet.
      */
     if (client->needs_rset || client->has_envelope || is_behind_bdat)
-        smtp_client_issue_rset(client, operation);
+        smtp_client_queue_rset(client, operation);
     operation->is_begun = true;
     transaction->phase = SMTP_PHASE_MAIL;
 }
@@ -61,8 +61,8 @@ static void end_command(struct smtp_client *client, struct smtp_operation *opera
     /* What was judged is encoded: it is the caller who changed it meanwhile. */
     if (!is_encoded)
         buffer_fail(&client->outbox.text);
-    smtp_client_end_line(client, start, SIZE_MAX);
-    smtp_client_await(client, operation, what, index);
+    smtp_client_trace_line(client, start, SIZE_MAX);
+    smtp_client_queue_await(client, operation, what, index);
 }
 
 static void issue_mail(struct smtp_client *client, struct smtp_operation *operation)
@@ -98,7 +98,7 @@ static void issue_rcpt(struct smtp_client *client, struct smtp_operation *operat
 static bool has_room_for_rcpt(const struct smtp_client *client,
                               struct smtp_transaction *transaction)
 {
-    if (!smtp_client_can_await(client, REPLIES_SPARE)) {
+    if (!smtp_client_queue_has_room(client, REPLIES_SPARE)) {
         transaction->is_group_full = true;
         return false;
     }
@@ -114,8 +114,8 @@ static void issue_data(struct smtp_client *client, struct smtp_operation *operat
     struct buffer *text = outbox_begin_text(&client->outbox);
     size_t start = text->length;
     buffer_append(text, BYTES("DATA\r\n"));
-    smtp_client_end_line(client, start, SIZE_MAX);
-    smtp_client_await(client, operation, SMTP_AWAITED_DATA, 0);
+    smtp_client_trace_line(client, start, SIZE_MAX);
+    smtp_client_queue_await(client, operation, SMTP_AWAITED_DATA, 0);
     operation->transaction.phase = SMTP_PHASE_DATA_REPLY;
 }
 
@@ -140,7 +140,7 @@ static bool step(struct smtp_client *client, struct smtp_operation *operation)
         issue_rcpt(client, operation);
         return true;
     case SMTP_PHASE_DATA:
-        if (!smtp_client_can_await(client, 1))
+        if (!smtp_client_queue_has_room(client, 1))
             return false;
         operation->is_begun = true;
         issue_data(client, operation);
@@ -185,7 +185,7 @@ static void owe_rset(struct smtp_client *client, const struct smtp_operation *op
 static void end(struct smtp_operation *operation, bool has_reply)
 {
     operation->error.fate = operation->transaction.fate;
-    smtp_client_end_operation(operation, has_reply);
+    smtp_client_queue_end(operation, has_reply);
 }
 
 void smtp_client_transaction_give_up(struct smtp_client *client, struct smtp_operation *operation)
@@ -283,8 +283,8 @@ static void issue_lone_dot(struct smtp_client *client, struct smtp_operation *op
     struct buffer *text = outbox_begin_text(&client->outbox);
     size_t start = text->length;
     buffer_append(text, BYTES(".\r\n"));
-    smtp_client_end_line(client, start, SIZE_MAX);
-    smtp_client_await(client, operation, SMTP_AWAITED_LONE_DOT, 0);
+    smtp_client_trace_line(client, start, SIZE_MAX);
+    smtp_client_queue_await(client, operation, SMTP_AWAITED_LONE_DOT, 0);
     operation->transaction.phase = SMTP_PHASE_GIVEN_UP;
 }
 

@@ -50,6 +50,8 @@ static bool has_broken_lines(struct bytes in)
     struct bytes body;
     struct header_field field;
     expect(header_split(in, true, &section, &body));
+    if (section.length == 0 && !bytes_starts_with(in, BYTES("\r\n")))
+        return true;
     while (header_next(&section, &field)) {
         if (field.name.length == 0)
             return true;

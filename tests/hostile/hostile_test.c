@@ -463,7 +463,7 @@ static void silence_in_each_phase(void **state)
             if (!outcome.is_sent || script != by_lmtp)
                 assert_kind(&outcome, PH_ERROR_TIMEOUT, text);
             scripted_server_go_on(server);
-            scripted_server_finish(server);
+            scripted_server_finish_early(server);
         }
     }
 }

@@ -49,7 +49,7 @@ static struct ph_error meet_silence(struct ph_timeouts timeouts, const char *scr
     assert_false(ph_smtp_is_connected(smtp));
     ph_smtp_free(smtp);
     scripted_server_go_on(server);
-    scripted_server_finish(server);
+    scripted_server_finish_early(server);
     return error;
 }
 
@@ -85,10 +85,6 @@ static void gives_up_on_silence_in_each_phase(void **state)
                    PH_NOT_SENT);
     assert_timeout(
         meet_silence(data_end, CLIENT_TALK_GREETING
-                     "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nD:\nW:\n"),
-        PH_MAYBE_SENT);
-    assert_timeout(
-        meet_silence(total, CLIENT_TALK_GREETING
                      "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nD:\nW:\n"),
         PH_MAYBE_SENT);
     assert_timeout(

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,7 @@ struct scripted_server {
     sem_t may_go_on;
     sem_t has_come;
     pthread_t thread;
+    bool is_joined;
     char failure[1024]; /* empty = none */
 };
 
@@ -414,6 +416,11 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
 static void *play(void *argument)
 {
     struct scripted_server *server = argument;
+    /* OpenSSL writes without MSG_NOSIGNAL. In this thread only: the library must never raise it. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (server->place != SCRIPTED_PAIR && !take_connection(server))
         return NULL;
     const char *step = server->script;
@@ -545,7 +552,8 @@ void scripted_server_await(struct scripted_server *server)
 
 char *scripted_server_finish_body(struct scripted_server *server, size_t *length)
 {
-    pthread_join(server->thread, NULL);
+    if (!server->is_joined)
+        pthread_join(server->thread, NULL);
     char failure[sizeof server->failure];
     strcpy(failure, server->failure);
     char *body = server->body == NULL ? strdup("") : server->body;
@@ -567,6 +575,14 @@ char *scripted_server_finish_body(struct scripted_server *server, size_t *length
         fail_msg("%s", failure);
     }
     return body;
+}
+
+void scripted_server_finish_early(struct scripted_server *server)
+{
+    pthread_join(server->thread, NULL);
+    server->failure[0] = '\0';
+    server->is_joined = true;
+    scripted_server_finish(server);
 }
 
 void scripted_server_finish(struct scripted_server *server)

@@ -653,7 +653,7 @@ static void check_output(const struct play *play)
         bytes_split(transcript, '\n', &line, &transcript);
         struct bytes text = bytes_slice(line, 2, line.length);
         if (line.data[0] == '<')
-            is_data = bytes_starts_with(text, BYTES("354"));
+            is_data = bytes_starts_with(text, BYTES("3"));
         if (line.data[0] == '=') {
             unsigned long long count = strtoull(text.data + 1, NULL, 10);
             struct bytes body = bytes_slice(output, 0, (size_t)count);

@@ -103,6 +103,10 @@ int exit_code_of_result(const struct ph_result *result)
 {
     if (result->error.kind != PH_OK)
         return exit_code_of_error(&result->error, result);
+    for (size_t i = 0; i < result->recipient_count; i++) {
+        if (result->recipients[i].fate == PH_MAYBE_SENT)
+            return EXIT_CODE_MAYBE;
+    }
     return result->accepted_count < result->recipient_count ? EXIT_CODE_PARTIAL : EX_OK;
 }
 

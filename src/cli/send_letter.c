@@ -378,14 +378,29 @@ static bool is_recipient(int id)
     return id == SEND_OPTION_TO || id == SEND_OPTION_CC || id == SEND_OPTION_BCC;
 }
 
+/* The value names standard input: "-", and for a part "-;type=..." or "ID=-" too. */
+static bool reads_standard_input(const struct option_match *part)
+{
+    const char *value = part->value;
+    switch (part->id) {
+    case SEND_OPTION_INLINE:
+        value = strchr(value, '=');
+        return value != NULL && value[1] == '-' && (value[2] == '\0' || value[2] == ';');
+    case SEND_OPTION_ATTACH:
+        return value[0] == '-' && (value[1] == '\0' || value[1] == ';');
+    case SEND_OPTION_TEXT:
+    case SEND_OPTION_HTML:
+        return strcmp(value, "-") == 0;
+    default:
+        return false;
+    }
+}
+
 static int check_standard_input(const struct send_request *request)
 {
     int uses = request->eml != NULL && strcmp(request->eml, "-") == 0;
-    for (size_t i = 0; i < request->part_count; i++) {
-        int id = request->parts[i].id;
-        bool is_file = id == SEND_OPTION_TEXT || id == SEND_OPTION_HTML || id == SEND_OPTION_ATTACH;
-        uses += is_file && strcmp(request->parts[i].value, "-") == 0;
-    }
+    for (size_t i = 0; i < request->part_count; i++)
+        uses += reads_standard_input(&request->parts[i]);
     if (uses <= 1)
         return EX_OK;
     report_error("standard input can be read once only, and several options name it with -");

@@ -121,6 +121,9 @@ void send_output_summary(const struct send_letter *letter, const struct ph_resul
         if (!recipient->is_accepted && recipient->reply.code >= 400)
             report_error("%s was refused: %s", letter->recipients[i],
                          shown_reply(&out, &recipient->reply));
+        else if (!recipient->is_accepted && recipient->fate == PH_MAYBE_SENT)
+            report_error("%s may have got it: the connection was lost before the verdict",
+                         letter->recipients[i]);
     }
     if (error->kind != PH_OK) {
         report_error("%s", error->message);

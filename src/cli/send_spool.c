@@ -8,11 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/scan.h"
+#include "cli/sendmail_qualify.h"
 
 enum {
-    SEND_SPOOL_PIECE = 65536 /* bytes read at a time; longer lines come in pieces */
+    SEND_SPOOL_PIECE = 65536, /* bytes read at a time; longer lines come in pieces */
+    SEND_SPOOL_HEADER_MAX =
+        1 << 20 /* bytes of a header field: what the library takes of them all */
 };
 
 /* What has been read and not taken. */
@@ -134,9 +138,46 @@ static bool write_all(FILE *file, struct bytes bytes)
     return fwrite(bytes.data, 1, bytes.length, file) == bytes.length;
 }
 
+/* Writes the header field that was gathered, if there is one. */
+static bool write_field(struct buffer *field, const char *domain, FILE *file)
+{
+    AUTO(buffer)
+    out = BUFFER(SEND_SPOOL_HEADER_MAX);
+    if (domain != NULL)
+        sendmail_qualify(buffer_bytes(field), domain, &out);
+    else
+        buffer_append(&out, buffer_bytes(field));
+    if (buffer_is_failed(field) || buffer_is_failed(&out)) {
+        errno = EMSGSIZE;
+        return false;
+    }
+    buffer_reset(field);
+    return write_all(file, buffer_bytes(&out));
+}
+
+/* A line of the header is gathered with those that continue it; what ends the header is written.
+ *goes_on says whether the next line is one of the header's too. */
+static bool copy_header_line(struct bytes line, bool is_first, struct buffer *field,
+                             const char *domain, bool *goes_on, FILE *file)
+{
+    enum header_step step = judge(line, is_first);
+    bool continues =
+        !is_first && step == HEADER_GOES_ON && scan_blanks.has[(unsigned char)*line.data];
+    *goes_on = step == HEADER_GOES_ON || step == HEADER_SKIP;
+    if (!continues && !write_field(field, domain, file))
+        return false;
+    if (step == HEADER_GOES_ON)
+        buffer_append(field, line);
+    if (step == HEADER_IS_OVER && !write_all(file, BYTES("\n")))
+        return false;
+    return step == HEADER_GOES_ON || step == HEADER_SKIP || write_all(file, line);
+}
+
 /* False: errno. */
 static bool copy_lines(struct reader *reader, struct send_spool_rules rules, FILE *file)
 {
+    AUTO(buffer)
+    field = BUFFER(SEND_SPOOL_HEADER_MAX);
     bool is_in_header = rules.mends_header;
     bool is_first = true;
     for (;;) {
@@ -144,24 +185,23 @@ static bool copy_lines(struct reader *reader, struct send_spool_rules rules, FIL
         bool is_line_start;
         if (!next_piece(reader, &piece, &is_line_start))
             return false;
-        if (piece.length == 0)
+        if (piece.length == 0 || (is_line_start && rules.lone_dot_ends &&
+                                  bytes_equal(without_line_end(piece), BYTES("."))))
             break;
-        if (is_line_start && rules.lone_dot_ends &&
-            bytes_equal(without_line_end(piece), BYTES(".")))
-            break;
-        if (is_line_start && is_in_header) {
-            enum header_step step = judge(piece, is_first);
-            is_first = false;
-            if (step == HEADER_SKIP)
-                continue;
-            is_in_header = step == HEADER_GOES_ON;
-            if (step == HEADER_IS_OVER && !write_all(file, BYTES("\n")))
-                return false;
-        }
-        if (!write_all(file, piece))
+        bool is_written = true;
+        if (!is_in_header)
+            is_written = write_all(file, piece);
+        else if (is_line_start)
+            is_written =
+                copy_header_line(piece, is_first, &field, rules.domain, &is_in_header, file);
+        else
+            buffer_append(&field, piece);
+        if (!is_written)
             return false;
+        is_first = false;
     }
-    return !is_in_header || write_all(file, BYTES("\n"));
+    return write_field(&field, rules.domain, file) &&
+           (!is_in_header || write_all(file, BYTES("\n")));
 }
 
 int send_spool_copy(int from, struct send_spool_rules rules, uint64_t *size, struct fault *fault)

@@ -13,6 +13,7 @@ struct send_spool_rules {
     bool mends_header; /* a first line "From " goes; an empty line is put in front of the first line
                           that is no header field, as sendmail does for `echo hello | sendmail ann`
                         */
+    const char *domain; /* with mends_header: put behind bare names in address fields; NULL = not */
 };
 
 /* A new file without a name, open for reading and writing, in $TMPDIR or /tmp; -1 with the fault.

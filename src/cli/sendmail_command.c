@@ -305,7 +305,11 @@ static int make_letter(struct send_letter *letter, const struct sendmail_request
     address = BUFFER(SENDMAIL_ADDRESS_MAX);
     char domain[SENDMAIL_HOST_MAX];
     own_domain(account, domain);
-    struct send_spool_rules rules = {.lone_dot_ends = !request->dot_is_text, .mends_header = true};
+    struct send_spool_rules rules = {
+        .lone_dot_ends = !request->dot_is_text,
+        .mends_header = true,
+        .domain = domain,
+    };
     int code = send_letter_read(letter, STDIN_FILENO, "standard input", rules);
     for (size_t i = 0; i < request->recipient_count && code == EX_OK; i++)
         code =

@@ -183,7 +183,7 @@ static enum dialogue_end on_ehlo(struct dialogue *dialogue, struct bytes argumen
         return GOES_ON;
     }
     if (!connect_to_server(dialogue, &error)) {
-        reply("421 4.4.1 %s", error.message);
+        reply_as(421, (const unsigned short[]){4, 4, 1}, error.message);
         return ENDS_BADLY;
     }
     end_transaction(dialogue);

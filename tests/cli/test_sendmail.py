@@ -113,7 +113,13 @@ class Flags(SendmailCase):
         """Cron writes names without a domain."""
         server = self.prepare()
         self.sendmail("-i", "-FCronDaemon", "root", data=b"From: root (Cron Daemon)\nTo: root\nSubject: Cron\n\nHello\n")
-        self.assertEqual(server.letters[0].recipients, ["root@x.example"])
+        self.sendmail("-t", data=b"From: root (Cron Daemon)\nTo: root,\n ann@y.example\nSubject: Cron\n\nTo: root\n")
+        for letter in server.letters:
+            self.assertEqual(letter.recipients[0], "root@x.example")
+            message = parsed(letter.content)
+            self.assertEqual(message["From"].addresses[0].addr_spec, "root@x.example")
+            self.assertEqual(message["To"].addresses[0].addr_spec, "root@x.example")
+        self.assertEqual(message.get_content().splitlines(), ["To: root"])
 
     def test_wishes(self):
         server = self.prepare(features=["DSN"])

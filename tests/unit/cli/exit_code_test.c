@@ -81,6 +81,8 @@ static void recipients(void **state)
     assert_int_equal(of_recipients(good, good), EX_OK);
     assert_int_equal(of_recipients(good, unknown), EXIT_CODE_PARTIAL);
     assert_int_equal(of_recipients(later, good), EXIT_CODE_PARTIAL);
+    assert_int_equal(of_recipients(good, (struct ph_recipient_result){.fate = PH_MAYBE_SENT}),
+                     EXIT_CODE_MAYBE);
     assert_int_equal(of_recipients(unknown, full), EX_NOUSER);
     assert_int_equal(of_recipients(nowhere, unknown), EX_NOHOST);
     assert_int_equal(of_recipients(full, unknown), EX_UNAVAILABLE);

@@ -1,6 +1,7 @@
 /* Messages from a pipe: the lone dot, headers that are mended, and the file without a name. */
 #include "cli/send_spool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -99,6 +100,34 @@ static void headers_are_mended(void **state)
     assert_bytes(copy(BYTES(""), mend, &out), "\n");
 }
 
+static void bare_names_get_a_domain(void **state)
+{
+    (void)state;
+    static const struct send_spool_rules rules = {.mends_header = true, .domain = "d.example"};
+    AUTO(buffer)
+    out = BUFFER(CONTENT_MAX);
+    assert_bytes(copy(BYTES("From ann Mon\nTo: a,\n b\nSubject: c\nCc: d\n\nTo: e\n"), rules, &out),
+                 "To: a@d.example,\n b@d.example\nSubject: c\nCc: d@d.example\n\nTo: e\n");
+    assert_bytes(copy(BYTES("To: a\ntext\n"), rules, &out), "To: a@d.example\n\ntext\n");
+    assert_bytes(copy(BYTES("To: a"), rules, &out), "To: a@d.example\n");
+}
+
+static void a_field_that_is_too_long(void **state)
+{
+    (void)state;
+    struct fault fault = {0};
+    uint64_t size;
+    FILE *source = tmpfile();
+    assert_non_null(source);
+    fputs("To: ", source);
+    for (size_t i = 0; i < (1 << 20); i++)
+        fputc('x', source);
+    rewind(source);
+    assert_int_equal(send_spool_copy(fileno(source), mend, &size, &fault), -1);
+    assert_int_equal(fault.system_error, EMSGSIZE);
+    fclose(source);
+}
+
 static void faults(void **state)
 {
     (void)state;
@@ -121,6 +150,8 @@ int main(void)
         cmocka_unit_test(lone_dots),
         cmocka_unit_test(lines_longer_than_the_reader),
         cmocka_unit_test(headers_are_mended),
+        cmocka_unit_test(bare_names_get_a_domain),
+        cmocka_unit_test(a_field_that_is_too_long),
         cmocka_unit_test(faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

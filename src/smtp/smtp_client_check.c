@@ -59,11 +59,11 @@ static const struct {
 
 /* What this transaction would use: a set of enum ph_extension; what it cannot do without is added
  * to *demands. */
-static unsigned collect_wishes(const struct ph_transaction *given, bool needs_utf8, bool is_8bit,
+static unsigned collect_wishes(const struct ph_transaction *given, bool needs_utf8, bool has_8bit,
                                unsigned *demands)
 {
     unsigned wishes = *demands;
-    if (is_8bit)
+    if (has_8bit)
         wishes |= PH_EXTENSION_8BITMIME;
     if (needs_utf8 || given->utf8_headers)
         wishes |= *demands |= PH_EXTENSION_SMTPUTF8;
@@ -93,7 +93,8 @@ static unsigned find_out_of_range(const struct smtp_client *client,
     const struct ph_capabilities *known = &client->capability.known;
     unsigned out_of_range = 0;
     /* RFC 2852 4: with R the server would refuse a time below its least. */
-    if (given->deliver_by_mode == 'R' && given->deliver_by_seconds < known->deliver_by_min)
+    if (given->deliver_by_mode == 'R' && given->deliver_by_seconds > 0 &&
+        given->deliver_by_seconds < known->deliver_by_min)
         out_of_range |= PH_EXTENSION_DELIVERBY;
     if (known->hold_for_max != 0 && given->hold_for_seconds > known->hold_for_max)
         out_of_range |= PH_EXTENSION_FUTURERELEASE;
@@ -333,7 +334,8 @@ bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_trans
         !check_line_ends(&given->body, error) || !check_raw_parameters(client, given, error))
         return false;
     unsigned demands = given->demands;
-    unsigned wishes = collect_wishes(given, needs_utf8, is_8bit(&given->body), &demands);
+    bool has_8bit = is_8bit(&given->body);
+    unsigned wishes = collect_wishes(given, needs_utf8, has_8bit, &demands);
     unsigned granted;
     if (!weigh(client, given, wishes, demands, &granted, error))
         return false;
@@ -341,7 +343,7 @@ bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_trans
     transaction->recipient_count = given->recipient_count;
     fill_mail(client, transaction, granted);
     /* 8BITMIME that is demanded for a body that has no need of it is an offer not taken up. */
-    if (!is_8bit(&given->body) && transaction->mail.body == PH_CONTENT_8BIT)
+    if (!has_8bit && transaction->mail.body == PH_CONTENT_8BIT)
         transaction->mail.body = PH_CONTENT_UNKNOWN;
     if (!check_size(client, transaction, error) || !try_commands(client, transaction, error))
         return false;

@@ -7,11 +7,12 @@
 #include "base/utf8.h"
 
 enum {
-    ENVELOPE_ID_MAX = 100,        /* RFC 3461 4.4: bytes, encoded */
-    ORIGINAL_RECIPIENT_MAX = 500, /* RFC 3461 4.2: bytes, encoded */
-    BY_TIME_MAX = 999999999,      /* RFC 2852 4: nine digits */
-    HOLD_FOR_MAX = 999999999,     /* RFC 4865 5: nine digits */
-    PRIORITY_MAX = 9              /* RFC 6710 4: and down to minus as much */
+    ENVELOPE_ID_MAX = 100,          /* RFC 3461 4.4: bytes, encoded */
+    ORIGINAL_RECIPIENT_MAX = 500,   /* RFC 3461 4.2: bytes, encoded */
+    AUTHENTICATED_SENDER_MAX = 500, /* RFC 4954 3: bytes that AUTH= adds to MAIL */
+    BY_TIME_MAX = 999999999,        /* RFC 2852 4: nine digits */
+    HOLD_FOR_MAX = 999999999,       /* RFC 4865 5: nine digits */
+    PRIORITY_MAX = 9                /* RFC 6710 4: and down to minus as much */
 };
 
 static const struct scan_class keyword_characters = {
@@ -30,6 +31,12 @@ static bool is_control(char c)
     return ((unsigned char)c < ' ') || c == 0x7F;
 }
 
+static bool refuse_length(size_t length, struct fault *fault)
+{
+    return fault_set(fault, FAULT_LIMIT, "a command of %zu bytes is longer than %d", length,
+                     PH_ENGINE_COMMAND_MAX);
+}
+
 /* Ends the line that began at `start`, or takes it back. */
 static bool end_line(struct buffer *out, size_t start, struct fault *fault)
 {
@@ -43,9 +50,9 @@ static bool end_line(struct buffer *out, size_t start, struct fault *fault)
         }
     }
     if (line.length + 2 > PH_ENGINE_COMMAND_MAX) {
+        refuse_length(line.length + 2, fault);
         buffer_truncate(out, start);
-        return fault_set(fault, FAULT_LIMIT, "a command of %zu bytes is longer than %d",
-                         line.length + 2, PH_ENGINE_COMMAND_MAX);
+        return false;
     }
     buffer_append(out, BYTES("\r\n"));
     return true;
@@ -269,15 +276,21 @@ static bool append_dsn(struct buffer *out, const struct smtp_command_mail *mail,
 }
 
 /* RFC 4954 5. */
-static void append_authenticated_sender(struct buffer *out, const char *sender)
+static bool append_authenticated_sender(struct buffer *out, const char *sender, struct fault *fault)
 {
     if (sender == NULL)
-        return;
+        return true;
+    struct bytes text = bytes_from_string(sender);
+    size_t start = out->length;
     buffer_append(out, BYTES(" AUTH="));
-    if (*sender == '\0')
+    if (text.length == 0)
         buffer_append(out, BYTES("<>"));
-    else
-        append_xtext(out, bytes_from_string(sender));
+    else if (text.length <= AUTHENTICATED_SENDER_MAX)
+        append_xtext(out, text);
+    if (text.length > AUTHENTICATED_SENDER_MAX || out->length - start > AUTHENTICATED_SENDER_MAX)
+        return fault_set(fault, FAULT_LIMIT, "an authenticated sender may have %d bytes encoded",
+                         AUTHENTICATED_SENDER_MAX);
+    return true;
 }
 
 static bool append_priority(struct buffer *out, int priority, struct fault *fault)
@@ -312,8 +325,8 @@ bool smtp_command_mail(struct buffer *out, const struct smtp_command_mail *mail,
         !append_hold(out, mail, fault) ||
         (mail->has_priority && !append_priority(out, mail->priority, fault)))
         return take_back(out, start);
-    append_authenticated_sender(out, mail->authenticated_sender);
-    if (!append_parameters(out, mail->parameters, fault))
+    if (!append_authenticated_sender(out, mail->authenticated_sender, fault) ||
+        !append_parameters(out, mail->parameters, fault))
         return take_back(out, start);
     return end_line(out, start, fault);
 }
@@ -378,6 +391,12 @@ bool smtp_command_plain(struct buffer *out, const char *verb, const char *argume
     size_t start = out->length;
     if (verb == NULL || *verb == '\0')
         return fault_set(fault, FAULT_SYNTAX, "a command needs a verb");
+    size_t length = strlen(verb) + (argument == NULL ? 0 : 1 + strlen(argument)) + 2;
+    if (length > PH_ENGINE_COMMAND_MAX)
+        return refuse_length(length, fault);
+    /* A server that passes over blanks would see a login where the transcript sees none. */
+    if (*verb == ' ')
+        return fault_set(fault, FAULT_SYNTAX, "a command begins with its verb");
     buffer_append_string(out, verb);
     if (argument != NULL) {
         buffer_append_char(out, ' ');

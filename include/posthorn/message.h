@@ -3,8 +3,9 @@
  *
  * A message is either *composed* (ph_message_new: headers and parts are given one by one; RFC 5322,
  * MIME of RFC 2045 to 2049, 2047, 2183, 2231) or *existing* (ph_message_from_...: bytes that are a
- * message already; sent as they are but for Bcc and Resent-Bcc, and for fields that are set here
- * and then stand in place of those of the same name).
+ * message already; sent as they are but for Bcc and Resent-Bcc, for header fields beyond ASCII, see
+ * struct ph_rendering, and for fields that are set here and then stand in place of those of the
+ * same name).
  *
  * Texts are UTF-8 and NUL-terminated unless a length is given; a text that is not valid UTF-8, or a
  * header value with CR, LF, NUL or another control character but the tab, is PH_ERROR_ARGUMENT:
@@ -206,12 +207,15 @@ PH_API bool ph_message_recipients(struct ph_message *message, const char *const 
 
 /* ---- rendering ---- */
 
-/* What the way out can carry. Zero: 7-bit ASCII only. Never anything but CRLF at line ends. */
+/* What the way out can carry. Zero: 7-bit ASCII only. utf8 says that the server offers SMTPUTF8:
+ * UTF-8 headers (RFC 6532) are used where an address cannot do without, with prefer_utf8 wherever
+ * there is something beyond ASCII; everywhere else it is encoded (RFC 2047), in an existing message
+ * too. eight_bit says that the server offers 8BITMIME (RFC 6152): texts of a composed message need
+ * no encoding. */
 struct ph_rendering {
-    bool utf8; /* the server offers SMTPUTF8: UTF-8 headers (RFC 6532) where an address cannot do
-                  without */
-    bool prefer_utf8; /* with utf8: UTF-8 headers wherever there is something beyond ASCII */
-    bool eight_bit;   /* the server offers 8BITMIME (RFC 6152): text need not be encoded */
+    bool utf8;
+    bool prefer_utf8;
+    bool eight_bit;
 };
 
 /* True when the message can go only where SMTPUTF8 is offered: a header field holds an address

@@ -69,15 +69,19 @@ static bool compose_new(struct ph_message *message, const struct ph_rendering *r
     return true;
 }
 
+/* UTF-8 headers go as they are only where they must or may: asking for SMTPUTF8 narrows the way
+   that the message can take behind the first server too. */
 static bool compose_existing(struct ph_message *message, const struct ph_rendering *rendering,
                              struct outcome *outcome, struct ph_error *error)
 {
     struct compose *composition = &message->composition;
     struct fault fault;
+    bool allow_utf8 =
+        rendering->utf8 && (rendering->prefer_utf8 || message_write_needs_utf8(message));
     if (!message_source_rewind(&message->body, &fault) ||
-        !message_write_fields(message, &composition->text, rendering->utf8, &fault))
+        !message_write_fields(message, &composition->text, allow_utf8, &fault))
         return refuse(error, &fault);
-    outcome->uses_utf8 = rendering->utf8 && !bytes_is_ascii(buffer_bytes(&composition->text));
+    outcome->uses_utf8 = allow_utf8 && !bytes_is_ascii(buffer_bytes(&composition->text));
     outcome->is_7bit = false;
     buffer_append_string(&composition->text, "\r\n");
     struct compose_source body = message_source_for_composition(&message->body);

@@ -607,6 +607,7 @@ static void headers_beyond_ascii(void **state)
 {
     (void)state;
     struct ph_rendering utf8 = {.utf8 = true};
+    struct ph_rendering prefer = {.utf8 = true, .prefer_utf8 = true};
     struct ph_body body;
     bool utf8_headers = false;
     struct ph_message *message =
@@ -614,20 +615,25 @@ static void headers_beyond_ascii(void **state)
     assert_false(ph_message_needs_utf8(message));
     assert_rendered(message, "From: =?UTF-8?B?SsO2cmc=?= <j@x>\r\nSubject: =?UTF-8?B?w6Q=?= b\r\n"
                              "X-Latin: \xe4\r\n\r\n\xc3\xa4\n");
-    assert_true(holds(message, &utf8, "Subject: \xc3\xa4\r\n b\r\n"));
+    /* SMTPUTF8 is asked for only where nothing else will do, or by choice. */
+    assert_true(holds(message, &utf8, "Subject: =?UTF-8?B?w6Q=?= b\r\n"));
     assert_true(ph_message_body(message, &utf8, &body, &utf8_headers, NULL));
+    assert_false(utf8_headers);
+    assert_true(holds(message, &prefer, "Subject: \xc3\xa4\r\n b\r\n"));
+    assert_true(ph_message_body(message, &prefer, &body, &utf8_headers, NULL));
     assert_true(utf8_headers);
     assert_true(ph_message_body(message, NULL, &body, &utf8_headers, NULL));
     assert_false(utf8_headers);
     ph_message_free(message);
 
-    message = existing("From: j\xc3\xb6rg@x\n\n");
+    message = existing("From: j\xc3\xb6rg@x\nSubject: \xc3\xa4\n\n");
     struct ph_error error;
     assert_true(ph_message_needs_utf8(message));
     assert_false(ph_message_body(message, NULL, &body, &utf8_headers, &error));
     assert_int_equal(error.kind, PH_ERROR_NOT_SUPPORTED);
     assert_true(ph_message_body(message, &utf8, &body, &utf8_headers, NULL));
     assert_true(utf8_headers);
+    assert_true(holds(message, &utf8, "Subject: \xc3\xa4\r\n"));
     ph_message_free(message);
 }
 

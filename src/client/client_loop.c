@@ -246,6 +246,8 @@ static void lose_handshake(struct ph_smtp *smtp, const char *name, const struct 
         kind = PH_ERROR_CANCELLED;
     else if (fault->system_error == ETIMEDOUT)
         kind = PH_ERROR_TIMEOUT;
+    else if (fault->system_error == ENOMEM)
+        kind = PH_ERROR_MEMORY;
     else if (fault->kind == FAULT_DENIED)
         kind = PH_ERROR_CERTIFICATE;
     struct client_loss *loss = &smtp->state.loss;

@@ -232,12 +232,12 @@ static bool fail_to_connect(struct ph_smtp *smtp, enum net_connect_phase phase,
         kind = PH_ERROR_CANCELLED;
     } else if (fault->system_error == ETIMEDOUT) {
         kind = PH_ERROR_TIMEOUT;
+    } else if (phase == NET_CONNECT_PROXY) {
+        kind = PH_ERROR_PROXY;
     } else if (fault->kind == FAULT_SYNTAX) {
         kind = PH_ERROR_ARGUMENT;
     } else if (phase == NET_CONNECT_RESOLVE) {
         kind = PH_ERROR_RESOLVE;
-    } else if (phase == NET_CONNECT_PROXY) {
-        kind = PH_ERROR_PROXY;
     }
     char name[NET_HOST_MAX + 32];
     target_name(&smtp->target, name, sizeof name);

@@ -299,6 +299,49 @@ static void hears_that_the_server_left(void **state)
     scripted_server_finish(server);
 }
 
+/* ---- proxies ---- */
+
+static void connects_through_a_proxy(const char *dialogue, enum ph_proxy_kind kind,
+                                     enum ph_error_kind expected)
+{
+    struct scripted_server *server = scripted_server_start(SCRIPTED_LOOPBACK, dialogue);
+    struct ph_smtp_options options = {
+        .host = "localhost",
+        .proxy = {.kind = kind, .address = scripted_server_address(server)},
+    };
+    struct ph_smtp *smtp = make(&options);
+    struct ph_error error = {0};
+    bool is_connected = ph_smtp_connect(smtp, NULL, 2525, &error);
+    if (error.kind != expected)
+        fail_msg("%s: %s", ph_error_kind_name(error.kind), error.message);
+    assert_int_equal(is_connected, expected == PH_OK);
+    /* What lies behind a proxy is not this machine, whatever its name: no login in clear. */
+    if (is_connected) {
+        assert_false(ph_smtp_login(smtp, "bob", "secret", &error));
+        assert_int_equal(error.kind, PH_ERROR_TLS);
+    }
+    ph_smtp_free(smtp);
+    scripted_server_finish(server);
+}
+
+static void connects_through_proxies(void **state)
+{
+    (void)state;
+    connects_through_a_proxy("C: CONNECT localhost:2525 HTTP/1.1\n"
+                             "C: Host: localhost:2525\n"
+                             "C:\n"
+                             "s: HTTP/1.1 200 go\\r\\n\\r\\n\n"
+                             "S: 220 hi\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nE:\n",
+                             PH_PROXY_HTTP, PH_OK);
+    connects_through_a_proxy("G:\ns: HTTP/1.1 403 no\\r\\n\\r\\n\nE:\n", PH_PROXY_HTTP,
+                             PH_ERROR_PROXY);
+    connects_through_a_proxy("B: 3\ns: \\x05\\x00\n"
+                             "B: 16\ns: \\x05\\x00\\x00\\x01\\x7f\\x00\\x00\\x01\\x09\\xdd\n"
+                             "S: 220 hi\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nE:\n",
+                             PH_PROXY_SOCKS5, PH_OK);
+    connects_through_a_proxy("G:\ns: SSH-2.0-no\\r\\n\nE:\n", PH_PROXY_SOCKS5, PH_ERROR_PROXY);
+}
+
 /* ---- verbs ---- */
 
 static void says_every_verb(void **state)
@@ -588,6 +631,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refuses_descriptors_that_are_none),
     cmocka_unit_test(needs_a_connection),
     cmocka_unit_test(hears_that_the_server_left),
+    cmocka_unit_test(connects_through_proxies),
     cmocka_unit_test(says_every_verb),
     cmocka_unit_test(falls_back_to_helo),
     cmocka_unit_test(speaks_lmtp),

@@ -446,6 +446,42 @@ static void logs_in_by_a_mechanism_of_ones_own(void **state)
     client_talk_end(&talk);
 }
 
+/* A server that asks for a certificate gets the one that was named, and EXTERNAL is then the way to
+ * log in. */
+static void shows_a_certificate_of_its_own(void **state)
+{
+    (void)state;
+    struct scripted_server *server =
+        scripted_server_start(SCRIPTED_LOOPBACK, "Q:\nT:\n"
+                                                 "S: 220 hi\n"
+                                                 "C: EHLO *\n"
+                                                 "S: 250-mx\n"
+                                                 "S: 250 AUTH EXTERNAL PLAIN\n"
+                                                 "C: AUTH EXTERNAL =\n"
+                                                 "S: 235 welcome\n"
+                                                 "E:\n");
+    struct ph_smtp_options options = trusting(PH_TLS_IMPLICIT);
+    options.tls.certificate_file = scripted_server_certificate_file();
+    struct ph_smtp *smtp = make(&options);
+    struct ph_error error = {0};
+    if (!ph_smtp_connect(smtp, scripted_server_address(server), 0, &error))
+        fail_msg("%s", error.message);
+    const struct ph_login login = {0};
+    if (!ph_smtp_auth(smtp, &login, &error))
+        fail_msg("%s", error.message);
+    ph_smtp_free(smtp);
+    scripted_server_finish(server);
+}
+
+static void refuses_a_certificate_without_a_key(void **state)
+{
+    (void)state;
+    struct ph_smtp_options options = {.tls.certificate_file = scripted_server_ca_file()};
+    struct ph_error error = {0};
+    assert_null(ph_smtp_new(&options, &error));
+    assert_int_equal(error.kind, PH_ERROR_TLS);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(starts_tls),
     cmocka_unit_test(starts_tls_by_itself_where_it_is_demanded),
@@ -466,6 +502,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(demands_tls_off_the_loopback_by_default),
     cmocka_unit_test(does_not_believe_a_descriptor_without_a_name),
     cmocka_unit_test(logs_in_by_a_mechanism_of_ones_own),
+    cmocka_unit_test(shows_a_certificate_of_its_own),
+    cmocka_unit_test(refuses_a_certificate_without_a_key),
 };
 
 UNIT_MAIN(tests)

@@ -204,6 +204,30 @@ static void hears_why_the_server_left(void **state)
     client_talk_end(&talk);
 }
 
+/* The connection breaks under a client that still writes; what the server said before is worth more
+ * than that. */
+static void hears_why_the_server_broke_off(void **state)
+{
+    (void)state;
+    struct client_talk talk =
+        client_talk_begin(NULL, CLIENT_TALK_GREETING
+                          "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n"
+                          "G:\nS: 552 5.3.4 too much\nX:\n");
+    enum {
+        SIZE = 9000000
+    };
+    char *body = calloc(1, SIZE);
+    memset(body, 'x', SIZE);
+    struct ph_error error = {0};
+    assert_false(ph_smtp_sendmail(talk.smtp, "ann@x.example", bob, 1, body, SIZE, NULL, &error));
+    if (error.reply_code != 552)
+        fail_msg("%s: %s", ph_error_kind_name(error.kind), error.message);
+    assert_int_equal(error.kind, PH_ERROR_DATA_REFUSED);
+    assert_int_equal(error.fate, PH_NOT_SENT);
+    free(body);
+    client_talk_end(&talk);
+}
+
 static void notices_words_that_nobody_asked_for(void **state)
 {
     (void)state;
@@ -530,6 +554,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(is_cancelled_while_it_waits_for_the_greeting),
     cmocka_unit_test(is_cancelled_before_it_begins),
     cmocka_unit_test(hears_why_the_server_left),
+    cmocka_unit_test(hears_why_the_server_broke_off),
     cmocka_unit_test(notices_words_that_nobody_asked_for),
     cmocka_unit_test(reads_while_it_writes),
     cmocka_unit_test(speaks_over_a_transport_of_ones_own),

@@ -61,6 +61,7 @@ static struct {
     pthread_once_t once;
     char directory[64];
     char ca_file[96];
+    char certificate_file[96];
     char fingerprint[65];
     X509 *certificates[4];
     EVP_PKEY *keys[4];
@@ -69,6 +70,7 @@ static struct {
 static void remove_files(void)
 {
     unlink(made.ca_file);
+    unlink(made.certificate_file);
     rmdir(made.directory);
     for (size_t i = 0; i < 4; i++) {
         X509_free(made.certificates[i]);
@@ -94,6 +96,9 @@ static void make_certificates(void)
         abort();
     snprintf(made.ca_file, sizeof made.ca_file, "%s/ca.pem", made.directory);
     test_certificate_write(made.ca_file, ca, NULL);
+    snprintf(made.certificate_file, sizeof made.certificate_file, "%s/client.pem", made.directory);
+    test_certificate_write(made.certificate_file, made.certificates[SCRIPTED_GOOD],
+                           made.keys[SCRIPTED_GOOD]);
     test_certificate_fingerprint(made.certificates[SCRIPTED_GOOD], made.fingerprint);
     X509_free(ca);
     EVP_PKEY_free(ca_key);
@@ -104,6 +109,12 @@ const char *scripted_server_ca_file(void)
 {
     pthread_once(&made.once, make_certificates);
     return made.ca_file;
+}
+
+const char *scripted_server_certificate_file(void)
+{
+    pthread_once(&made.once, make_certificates);
+    return made.certificate_file;
 }
 
 const char *scripted_server_fingerprint(void)
@@ -389,6 +400,11 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
         return take_body(server);
     case 'B':
         return take_bytes(server, rest);
+    case 'Q':
+        SSL_CTX_load_verify_file(server->tls_context, made.ca_file);
+        SSL_CTX_set_verify(server->tls_context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                           NULL);
+        return true;
     case 'T':
         return start_tls(server);
     case 'F':

@@ -51,6 +51,8 @@ int scripted_server_take_descriptor(struct scripted_server *server);
 
 /* The PEM file of the CA; lives until the process ends. */
 const char *scripted_server_ca_file(void);
+/* The PEM file of a certificate that the CA signed, with its key; lives as long. */
+const char *scripted_server_certificate_file(void);
 /* SHA-256 of the good certificate in hex. */
 const char *scripted_server_fingerprint(void);
 

@@ -862,9 +862,9 @@ static void limits(void **state)
         assert_true(i < PH_MESSAGE_ATTACHMENTS_MAX);
     assert_int_equal(error.kind, PH_ERROR_LIMIT);
     /* A single word that no line holds, where no encoding can break it. */
-    long_text[999] = '\0';
     memcpy(long_text, "<a@", 3);
-    strcpy(long_text + 997, ">");
+    long_text[997] = '>';
+    long_text[998] = '\0';
     assert_false(ph_message_set_references(message, long_text, &error));
     ph_message_free(message);
 

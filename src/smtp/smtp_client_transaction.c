@@ -309,11 +309,12 @@ static void hear_data(struct smtp_client *client, struct smtp_operation *operati
         }
         return;
     }
+    bool is_the_cause = !operation->has_error;
     set_error(operation, PH_ERROR_DATA_REFUSED, "DATA", reply,
               "the server refused to take the message", NULL);
     transaction->phase = SMTP_PHASE_GIVEN_UP;
     owe_rset(client, operation);
-    end(operation, true);
+    end(operation, is_the_cause);
 }
 
 static void hear_bdat(struct smtp_client *client, struct smtp_operation *operation,

@@ -10,7 +10,8 @@
  *      socket takes it;
  *   4. reads whenever the socket has bytes, *also while it still writes*, and feeds them (what went
  *      out before is told first: a reply to what was not sent yet ends the connection);
- *   5. after each of these pulls events until ph_engine_next says false;
+ *   5. after each of these, and before it writes, pulls events until ph_engine_next says false: an
+ *      answer to PH_EVENT_BODY_WANTED may then go out in the same group;
  *   6. calls ph_engine_tick when ph_engine_deadline is past, and ph_engine_end_of_input at the end
  *      of the stream.
  *
@@ -62,7 +63,8 @@ PH_API bool ph_engine_next(struct ph_engine *engine, struct ph_event *event);
  * write them with one writev. */
 PH_API size_t ph_engine_output(struct ph_engine *engine, struct iovec *slices, size_t count);
 
-/* The peer's side took the first count bytes of what ph_engine_output showed. */
+/* The peer's side took the first count bytes of what ph_engine_output showed. To be told before
+ * bytes are fed that were read after the writing: a message is not accepted before it is sent. */
 PH_API void ph_engine_sent(struct ph_engine *engine, size_t count, int64_t now);
 
 /* When the present phase runs out (RFC 5321 4.5.3.2); INT64_MAX = nothing is waited for. */
@@ -94,9 +96,11 @@ PH_API void ph_engine_tls_started(struct ph_engine *engine, const struct ph_tls_
 PH_API bool ph_engine_login(struct ph_engine *engine, const struct ph_login *login, int64_t now,
                             struct ph_error *error);
 
-/* Queues a transaction; those queued together share flights. What cannot be sent as it stands is
- * refused here, before a byte: PH_ERROR_ARGUMENT, PH_ERROR_NOT_SUPPORTED, PH_ERROR_TOO_LARGE,
- * PH_ERROR_LIMIT (too many are queued). */
+/* Queues a transaction; those queued together share flights. Hello must have been said and
+ * answered. What cannot be sent as it stands is refused here, before a byte: PH_ERROR_ARGUMENT,
+ * PH_ERROR_NOT_SUPPORTED, PH_ERROR_TOO_LARGE, PH_ERROR_BODY (a memory body with a CR or LF alone,
+ * when that is refused), PH_ERROR_LIMIT (too many are queued, or more recipients or messages than
+ * the server announced, RFC 9422). */
 PH_API bool ph_engine_send(struct ph_engine *engine, const struct ph_transaction *transaction,
                            int64_t now, struct ph_error *error);
 
@@ -127,8 +131,9 @@ PH_API bool ph_engine_rcpt(struct ph_engine *engine, const char *recipient, cons
 PH_API bool ph_engine_data(struct ph_engine *engine, const struct ph_transaction *transaction,
                            int64_t now, struct ph_error *error);
 
-/* Bytes exactly as they stand, for those who know what they do: no check, nothing is redacted, no
- * reply is awaited. Copied. */
+/* Bytes exactly as they stand, for those who know what they do: no check, no reply is awaited, the
+ * transcript does not show them. Copied. PH_ERROR_ARGUMENT while something that was asked before is
+ * still to be put out; PH_ERROR_LIMIT when a megabyte of the engine's own words waits already. */
 PH_API bool ph_engine_raw(struct ph_engine *engine, const char *data, size_t length, int64_t now,
                           struct ph_error *error);
 

@@ -45,7 +45,7 @@ enum ph_error_kind {
     PH_ERROR_PROXY,         /* the proxy refused or broke its protocol */
     PH_ERROR_TOO_LARGE,     /* the message is larger than the server takes (RFC 1870) */
     PH_ERROR_BODY,          /* the source of the body failed, or holds what cannot be sent */
-    PH_ERROR_LIMIT,         /* a limit of this library was passed */
+    PH_ERROR_LIMIT,         /* a limit was passed: this library's, or one the server announced */
     PH_ERROR_MEMORY,        /* out of memory */
     PH_ERROR_CANCELLED      /* ph_smtp_cancel was called */
 };

@@ -146,8 +146,10 @@ struct ph_event {
     const struct ph_transaction
         *transaction;      /* the caller's own pointer; NULL for other operations */
     size_t index;          /* PH_EVENT_RECIPIENT and LMTP's PH_EVENT_FINAL */
-    struct ph_reply reply; /* text borrowed until the engine's next call; code 0 = none */
-    enum ph_fate fate;     /* PH_EVENT_DONE of a transaction */
+    struct ph_reply reply; /* text borrowed until the engine's next call; code 0 = none. Of
+                              PH_EVENT_DONE: the reply that ended the operation */
+    enum ph_fate fate;     /* PH_EVENT_DONE of a transaction; LMTP: of the recipients that had no
+                              PH_EVENT_FINAL, once the connection was lost */
     unsigned dropped;      /* PH_EVENT_DONE of a transaction: set of enum ph_extension */
     const struct ph_error
         *error;     /* PH_EVENT_DONE: never NULL, borrowed until the engine's next call */

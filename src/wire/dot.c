@@ -163,19 +163,30 @@ struct bytes dot_finish(const struct dot *dot)
     return BYTES("");
 }
 
+/* True when a byte of a block is above 127. */
+static inline bool is_high_block(const char *block)
+{
+#if defined(__SSE2__)
+    const __m128i *vectors = (const __m128i *)(const void *)block;
+    __m128i both = _mm_or_si128(_mm_loadu_si128(vectors), _mm_loadu_si128(vectors + 1));
+    __m128i others = _mm_or_si128(_mm_loadu_si128(vectors + 2), _mm_loadu_si128(vectors + 3));
+    return _mm_movemask_epi8(_mm_or_si128(both, others)) != 0;
+#else
+    uint64_t words[BLOCK_SIZE / 8];
+    uint64_t all = 0;
+    memcpy(words, block, sizeof words);
+    for (size_t i = 0; i < BLOCK_SIZE / 8; i++)
+        all |= words[i];
+    return (all & UINT64_C(0x8080808080808080)) != 0;
+#endif
+}
+
 bool dot_has_high_bytes(struct bytes text)
 {
-    const uint64_t high_bits = UINT64_C(0x8080808080808080);
     const char *position = text.data;
     size_t left = text.length;
-    /* Eight words between two looks, so that the compiler may use its widest registers. */
     for (; left >= BLOCK_SIZE; position += BLOCK_SIZE, left -= BLOCK_SIZE) {
-        uint64_t words[BLOCK_SIZE / 8];
-        memcpy(words, position, sizeof words);
-        uint64_t all = 0;
-        for (size_t i = 0; i < BLOCK_SIZE / 8; i++)
-            all |= words[i];
-        if ((all & high_bits) != 0)
+        if (is_high_block(position))
             return true;
     }
     for (; left > 0; position++, left--) {

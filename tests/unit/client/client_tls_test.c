@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/client_talk.h"
+#include "failing_allocation.h"
 #include "unit.h"
 
 #define STARTTLS_DIALOGUE                                                                          \
@@ -482,6 +483,41 @@ static void refuses_a_certificate_without_a_key(void **state)
     assert_int_equal(error.kind, PH_ERROR_TLS);
 }
 
+/* ---- no memory ---- */
+
+static bool log_in_over_tls(struct ph_pool *pool, const char *address, struct ph_error *error)
+{
+    struct ph_smtp_options options = trusting(PH_TLS_STARTTLS);
+    options.host = address;
+    const struct ph_login login = {.user = "bob", .password = "secret", .mechanisms = "PLAIN"};
+    struct ph_smtp *smtp = ph_pool_get(pool, &options, &login, error);
+    ph_pool_put(pool, smtp);
+    return smtp != NULL;
+}
+
+static void runs_out_of_memory_cleanly(void **state)
+{
+    (void)state;
+    bool is_done = false;
+    size_t n;
+    for (n = 0; !is_done && n < 500; n++) {
+        struct scripted_server *server = scripted_server_start(
+            SCRIPTED_LOOPBACK, STARTTLS_DIALOGUE "C: AUTH PLAIN *\nS: 235 ok\nC: QUIT\n");
+        struct ph_pool *pool = ph_pool_new(0, 0, NULL);
+        struct ph_error error = {0};
+        failing_allocation_start(n);
+        bool is_in = log_in_over_tls(pool, scripted_server_address(server), &error);
+        bool has_refused = failing_allocation_stop();
+        is_done = is_in && !has_refused;
+        assert_true(is_in || has_refused);
+        if (!is_in)
+            assert_true(strlen(error.message) > 0 && error.kind != PH_OK);
+        ph_pool_free(pool);
+        scripted_server_finish_early(server);
+    }
+    assert_true(is_done && n > 5);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(starts_tls),
     cmocka_unit_test(starts_tls_by_itself_where_it_is_demanded),
@@ -504,6 +540,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(logs_in_by_a_mechanism_of_ones_own),
     cmocka_unit_test(shows_a_certificate_of_its_own),
     cmocka_unit_test(refuses_a_certificate_without_a_key),
+    cmocka_unit_test(runs_out_of_memory_cleanly),
 };
 
 UNIT_MAIN(tests)

@@ -2,36 +2,41 @@
  * other on the same loop. Usage: engine_uv ADDRESS PORT FROM TO */
 #include <posthorn/engine.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct mail {
-    uv_tcp_t socket;
+    int descriptor;
+    uv_poll_t poll;   /* the socket's readiness */
     uv_timer_t timer; /* the engine's deadline */
-    uv_write_t write;
-    size_t writing; /* bytes given to libuv and not yet reported; 0 = none */
     struct ph_engine *engine;
     struct ph_transaction transaction;
     struct ph_recipient recipient;
     struct ph_error error;
-    char input[4096];
 };
 
 static void pump(struct mail *mail);
 
 static int64_t now(const struct mail *mail)
 {
-    return (int64_t)uv_now(mail->socket.loop);
+    return (int64_t)uv_now(mail->poll.loop);
+}
+
+static bool is_finished(const struct mail *mail)
+{
+    return uv_is_closing((const uv_handle_t *)&mail->poll);
 }
 
 static void finish(struct mail *mail)
 {
-    if (!uv_is_closing((uv_handle_t *)&mail->socket))
-        uv_close((uv_handle_t *)&mail->socket, NULL);
-    if (!uv_is_closing((uv_handle_t *)&mail->timer))
-        uv_close((uv_handle_t *)&mail->timer, NULL);
+    uv_close((uv_handle_t *)&mail->poll, NULL);
+    uv_close((uv_handle_t *)&mail->timer, NULL);
 }
 
 /* ---- events ---- */
@@ -67,52 +72,52 @@ static bool hear(struct mail *mail)
 
 /* ---- bytes ---- */
 
-static void on_written(uv_write_t *write, int status)
-{
-    struct mail *mail = write->data;
-    size_t count = mail->writing;
-    mail->writing = 0;
-    if (status < 0)
-        ph_engine_end_of_input(mail->engine, -status, now(mail));
-    else
-        ph_engine_sent(mail->engine, count, now(mail));
-    pump(mail);
-}
+static void on_ready(uv_poll_t *poll, int status, int events);
 
-/* The slices are the engine's until it is told that they are sent: one write at a time. */
+/* Writes what there is, as far as the socket takes it, and asks to be told when it takes more. The
+ * engine hears at once how much went out: a reply may be there the next moment. */
 static void write_output(struct mail *mail)
 {
     struct iovec slices[16];
-    uv_buf_t buffers[16];
-    if (mail->writing > 0)
-        return;
-    size_t count = ph_engine_output(mail->engine, slices, 16);
-    for (size_t i = 0; i < count; i++) {
-        buffers[i] = uv_buf_init(slices[i].iov_base, (unsigned)slices[i].iov_len);
-        mail->writing += slices[i].iov_len;
+    size_t count;
+    int wanted = UV_READABLE;
+    while ((count = ph_engine_output(mail->engine, slices, 16)) > 0) {
+        struct msghdr group = {.msg_iov = slices, .msg_iovlen = count};
+        ssize_t written = sendmsg(mail->descriptor, &group, MSG_NOSIGNAL);
+        if (written < 0) {
+            if (errno == EAGAIN)
+                wanted |= UV_WRITABLE;
+            else
+                ph_engine_end_of_input(mail->engine, errno, now(mail));
+            break;
+        }
+        ph_engine_sent(mail->engine, (size_t)written, now(mail));
     }
-    if (count > 0)
-        uv_write(&mail->write, (uv_stream_t *)&mail->socket, buffers, (unsigned)count, on_written);
+    uv_poll_start(&mail->poll, wanted, on_ready);
 }
 
-static void give_memory(uv_handle_t *handle, size_t wish, uv_buf_t *buffer)
+static void read_input(struct mail *mail)
 {
-    struct mail *mail = handle->data;
-    (void)wish;
-    *buffer = uv_buf_init(mail->input, sizeof mail->input);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
-{
-    struct mail *mail = stream->data;
-    if (got < 0)
-        ph_engine_end_of_input(mail->engine, got == UV_EOF ? 0 : (int)-got, now(mail));
+    char buffer[4096];
+    ssize_t got = recv(mail->descriptor, buffer, sizeof buffer, 0);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got <= 0)
+        ph_engine_end_of_input(mail->engine, got < 0 ? errno : 0, now(mail));
     /* The engine takes no more than it can tell of; after its events it takes the rest. */
-    for (ssize_t fed = 0; fed < got && !uv_is_closing((uv_handle_t *)stream);) {
-        fed += (ssize_t)ph_engine_feed(mail->engine, buffer->base + fed, (size_t)(got - fed),
-                                       now(mail));
+    for (ssize_t fed = 0; fed < got && !is_finished(mail);) {
+        fed += (ssize_t)ph_engine_feed(mail->engine, buffer + fed, (size_t)(got - fed), now(mail));
         pump(mail);
     }
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct mail *mail = poll->data;
+    if (status < 0)
+        ph_engine_end_of_input(mail->engine, -status, now(mail));
+    else if (events & UV_READABLE)
+        read_input(mail);
     pump(mail);
 }
 
@@ -138,7 +143,7 @@ static void set_timer(struct mail *mail)
 /* After anything that happened: events first, then what they made to be written, then the clock. */
 static void pump(struct mail *mail)
 {
-    if (uv_is_closing((uv_handle_t *)&mail->socket))
+    if (is_finished(mail))
         return;
     if (!hear(mail)) {
         finish(mail);
@@ -148,24 +153,33 @@ static void pump(struct mail *mail)
     set_timer(mail);
 }
 
-static void on_connected(uv_connect_t *connect, int status)
+static int connect_to(const char *address, const char *port)
 {
-    struct mail *mail = connect->data;
+    struct sockaddr_in to;
+    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    if (uv_ip4_addr(address, atoi(port), &to) != 0 ||
+        connect(descriptor, (const struct sockaddr *)&to, sizeof to) != 0) {
+        close(descriptor);
+        return -1;
+    }
+    fcntl(descriptor, F_SETFL, O_NONBLOCK);
+    return descriptor;
+}
+
+static void run(struct mail *mail, uv_loop_t *loop)
+{
     struct ph_engine_options options = {.hello_name = "[127.0.0.1]"};
-    if (status < 0)
-        fprintf(stderr, "cannot connect: %s\n", uv_strerror(status));
-    mail->error.kind = PH_ERROR_CONNECT;
-    if (status == 0) {
-        uv_tcp_nodelay(&mail->socket, 1);
-        mail->error.kind = PH_OK;
-        mail->engine = ph_engine_new(&options, now(mail), &mail->error);
-    }
-    if (mail->engine == NULL) {
+    uv_poll_init_socket(loop, &mail->poll, mail->descriptor);
+    uv_timer_init(loop, &mail->timer);
+    mail->poll.data = mail->timer.data = mail;
+    mail->engine = ph_engine_new(&options, now(mail), &mail->error);
+    if (mail->engine == NULL)
         finish(mail);
-        return;
-    }
-    uv_read_start((uv_stream_t *)&mail->socket, give_memory, on_read);
-    pump(mail);
+    else
+        pump(mail);
+    uv_run(loop, UV_RUN_DEFAULT);
+    uv_loop_close(loop);
+    ph_engine_free(mail->engine);
 }
 
 int main(int argc, char **argv)
@@ -175,24 +189,19 @@ int main(int argc, char **argv)
         return 2;
     }
     static const char letter[] = "Subject: From an engine\r\n\r\nHello from libuv.\r\n";
-    uv_loop_t *loop = uv_default_loop();
-    struct mail mail = {.recipient.address = argv[4]};
+    struct mail mail = {.recipient.address = argv[4], .descriptor = connect_to(argv[1], argv[2])};
     mail.transaction = (struct ph_transaction){
         .sender = argv[3],
         .recipients = &mail.recipient,
         .recipient_count = 1,
         .body = {.data = letter, .length = strlen(letter)},
     };
-    uv_tcp_init(loop, &mail.socket);
-    uv_timer_init(loop, &mail.timer);
-    mail.socket.data = mail.timer.data = mail.write.data = &mail;
-    uv_connect_t connect = {.data = &mail};
-    struct sockaddr_in address;
-    uv_ip4_addr(argv[1], atoi(argv[2]), &address);
-    uv_tcp_connect(&connect, &mail.socket, (const struct sockaddr *)&address, on_connected);
-    uv_run(loop, UV_RUN_DEFAULT);
-    uv_loop_close(loop);
-    ph_engine_free(mail.engine);
+    if (mail.descriptor < 0) {
+        fprintf(stderr, "cannot connect\n");
+        return 1;
+    }
+    run(&mail, uv_default_loop());
+    close(mail.descriptor);
     if (mail.error.kind != PH_OK)
         fprintf(stderr, "%s\n", mail.error.message);
     return mail.error.kind == PH_OK ? 0 : 1;

@@ -24,6 +24,7 @@ struct player {
     bool is_holding; /* nothing is taken of what the engine writes */
     char *output;    /* all that was taken */
     size_t output_length;
+    size_t output_capacity;
     size_t output_matched;
     struct talk_event *events; /* told and not expected yet */
     struct talk_event **events_end;
@@ -185,17 +186,26 @@ static bool expect_event(struct player *player, const struct talk_step *step)
 
 /* ---- output ---- */
 
+static void keep_output(struct player *player, const char *data, size_t length)
+{
+    if (player->output_length + length > player->output_capacity) {
+        player->output_capacity = 2 * (player->output_length + length);
+        player->output = realloc(player->output, player->output_capacity);
+    }
+    memcpy(player->output + player->output_length, data, length);
+    player->output_length += length;
+}
+
 static void drain(struct player *player)
 {
     static char copy[SHOW_SIZE];
     while (!player->is_holding) {
-        size_t length = player->driver->show(player->engine, copy, sizeof copy);
+        size_t size = player->manner == TALK_BYTES ? 1 : sizeof copy;
+        size_t length = player->driver->show(player->engine, copy, size);
         if (length == 0)
             return;
         size_t count = piece_of(player, length);
-        player->output = realloc(player->output, player->output_length + count);
-        memcpy(player->output + player->output_length, copy, count);
-        player->output_length += count;
+        keep_output(player, copy, count);
         talk_memory_wake();
         player->driver->sent(player->engine, count, player->now);
         talk_memory_sleep();

@@ -171,8 +171,9 @@ int send_letter_read(struct send_letter *letter, int descriptor, const char *nam
     struct fault fault;
     struct ph_error error;
     bool has_rules = rules.lone_dot_ends || rules.mends_header;
-    if (fstat(descriptor, &status) != 0) {
-        report_error("%s: %s", name, strerror(errno));
+    bool is_known = fstat(descriptor, &status) == 0;
+    if (!is_known || S_ISDIR(status.st_mode)) {
+        report_error("cannot read %s: %s", name, strerror(is_known ? EISDIR : errno));
         return EX_NOINPUT;
     }
     uint64_t size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
@@ -343,6 +344,16 @@ static int add_header(struct send_letter *letter, const char *value)
     return is_taken ? EX_OK : refuse("header", &error);
 }
 
+static int add_addresses(struct ph_message *message, enum ph_address_field field,
+                         const char *option, const char *text)
+{
+    struct ph_error error;
+    if (ph_message_add_addresses(message, field, text, &error))
+        return EX_OK;
+    report_error("--%s \"%s\": %s", option, text, error.message);
+    return exit_code_of_error(&error, NULL);
+}
+
 /* A header field or a part, in the order of the command line. */
 static int add_part(struct send_letter *letter, const struct option_match *part)
 {
@@ -351,13 +362,13 @@ static int add_part(struct send_letter *letter, const struct option_match *part)
     const char *value = part->value;
     switch (part->id) {
     case SEND_OPTION_TO:
-        return ph_message_add_to(message, value, &error) ? EX_OK : refuse("to", &error);
+        return add_addresses(message, PH_TO, "to", value);
     case SEND_OPTION_CC:
-        return ph_message_add_cc(message, value, &error) ? EX_OK : refuse("cc", &error);
+        return add_addresses(message, PH_CC, "cc", value);
     case SEND_OPTION_BCC:
-        return ph_message_add_bcc(message, value, &error) ? EX_OK : refuse("bcc", &error);
+        return add_addresses(message, PH_BCC, "bcc", value);
     case SEND_OPTION_REPLY_TO:
-        return ph_message_add_reply_to(message, value, &error) ? EX_OK : refuse("reply-to", &error);
+        return add_addresses(message, PH_REPLY_TO, "reply-to", value);
     case SEND_OPTION_SUBJECT:
         return ph_message_set_subject(message, value, &error) ? EX_OK : refuse("subject", &error);
     case SEND_OPTION_HEADER:
@@ -415,13 +426,11 @@ static int compose(struct send_letter *letter, const struct send_request *reques
     letter->message = ph_message_new(&error);
     if (letter->message == NULL)
         return refuse(NULL, &error);
-    if (from != NULL && !ph_message_add_from(letter->message, from, &error))
-        return refuse("from", &error);
-    for (size_t i = 0; i < request->part_count; i++) {
-        int code = add_part(letter, &request->parts[i]);
-        if (code != EX_OK)
-            return code;
-    }
+    int code = from == NULL ? EX_OK : add_addresses(letter->message, PH_FROM, "from", from);
+    for (size_t i = 0; i < request->part_count && code == EX_OK; i++)
+        code = add_part(letter, &request->parts[i]);
+    if (code != EX_OK)
+        return code;
     if (!ph_message_has_header(letter->message, "From")) {
         report_error("there is no sender: give --from, or `from` in the profile");
         return EX_USAGE;
@@ -433,12 +442,10 @@ static int compose(struct send_letter *letter, const struct send_request *reques
 static int complete_ready(struct send_letter *letter, const struct send_request *request,
                           const struct send_account *account)
 {
-    struct ph_error error;
     int code = EX_OK;
     const char *from = send_account_value(account, SEND_ACCOUNT_FROM);
-    if (from != NULL && !ph_message_has_header(letter->message, "From") &&
-        !ph_message_add_from(letter->message, from, &error))
-        return refuse("from", &error);
+    if (from != NULL && !ph_message_has_header(letter->message, "From"))
+        code = add_addresses(letter->message, PH_FROM, "from", from);
     for (size_t i = 0; i < request->part_count && code == EX_OK; i++) {
         const struct option_match *part = &request->parts[i];
         code = is_recipient(part->id) ? send_letter_add_recipients(letter, part->value)

@@ -102,6 +102,7 @@ class Composing(ProgramCase):
                                  ([*FROM_ANN, *TO_BOB, "--body", "x", "--header", "nocolon"], "Name: value"),
                                  ([*FROM_ANN, *TO_BOB, "--body", "x", "--inline", "nofile"], "ID=FILE"),
                                  ([*FROM_ANN, *TO_BOB, "--text", "-", "--html", "-"], "once only"),
+                                 ([*FROM_ANN, "--to", "root", "--body", "x"], '--to "root"'),
                                  (["--from", "not an address", *TO_BOB, "--body", "x"], "--from")):
             with self.subTest(arguments=arguments):
                 self.assertIn(words, self.send("--dry-run", *arguments, status=EX_USAGE).errors)
@@ -111,6 +112,7 @@ class Composing(ProgramCase):
             with self.subTest(option=option):
                 done = self.send("--dry-run", *FROM_ANN, *TO_BOB, option, self.home / "nothing", status=EX_NOINPUT)
                 self.assertIn("nothing", done.errors)
+                self.send("--dry-run", *FROM_ANN, *TO_BOB, option, self.home, status=EX_NOINPUT)
 
     def test_text_that_is_not_utf8(self):
         self.send("--dry-run", *FROM_ANN, *TO_BOB, "--text", "-", data=b"\xff\xfe\n", status=EX_DATAERR)

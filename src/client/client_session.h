@@ -14,8 +14,8 @@
 enum {
     CLIENT_LOSS_TEXT_SIZE = 440, /* leaves room in an error for what is said about the fate */
     CLIENT_INPUT_SIZE = 17408,   /* bytes read at once: a full TLS record of 16 KiB and then some */
-    CLIENT_PIECE_SIZE = 128 * 1024, /* bytes of a body read at once from a file or a callback: what
-                                      stays in a processor's cache until it is written */
+    CLIENT_PIECE_SIZE = 256 * 1024, /* bytes of a body read at once from a file or a callback: what
+                                       the engine prepares ahead, so that one write takes it */
     CLIENT_PAGE_SIZE = 4096,        /* copying from files is fastest to where a page begins */
     CLIENT_OPTIONS_MAX = 1024 * 1024,  /* bytes of all strings in struct ph_smtp_options together */
     CLIENT_HELLO_NAME_MAX = 256,       /* bytes of a name for EHLO, NUL included (RFC 1035 2.3.4) */

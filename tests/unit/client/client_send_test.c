@@ -124,6 +124,8 @@ static void sends_after_what_failed(void **state)
                                                      "S: 354 go\n"
                                                      "D:\n"
                                                      "S: 554 5.6.0 spam\n"
+                                                     "C: RSET\n"
+                                                     "S: 250 ok\n"
                                                      "C: NOOP\n"
                                                      "S: 250 ok\n"
                                                      "E:\n");
@@ -443,7 +445,7 @@ static void tells_of_its_progress(void **state)
 static void stops_when_progress_says_so(void **state)
 {
     (void)state;
-    struct steps steps = {.stop_at = 200000};
+    struct steps steps = {.stop_at = 300000};
     struct ph_smtp_options options = {.progress = watch, .progress_context = &steps};
     struct client_talk talk =
         client_talk_begin(&options, CLIENT_TALK_GREETING ENVELOPE "C: *\nW:\n");
@@ -471,10 +473,12 @@ static void sends_many_in_few_flights(void **state)
                                                                            "S: 250 ok\n"
                                                                            "S: 354 go\n"
                                                                            "D:\n"
+                                                                           "C: RSET\n"
                                                                            "C: MAIL FROM:*\n"
                                                                            "C: RCPT TO:*\n"
                                                                            "C: DATA\n"
                                                                            "S: 250 queued as 1\n"
+                                                                           "S: 250 ok\n"
                                                                            "S: 250 ok\n"
                                                                            "S: 550 no\n"
                                                                            "S: 503 no\n"
@@ -516,10 +520,12 @@ static void tells_of_each_when_the_connection_dies(void **state)
                                                                            "S: 250 ok\n"
                                                                            "S: 354 go\n"
                                                                            "D:\n"
+                                                                           "C: RSET\n"
                                                                            "C: MAIL FROM:*\n"
                                                                            "C: RCPT TO:*\n"
                                                                            "C: DATA\n"
                                                                            "S: 250 queued as 1\n"
+                                                                           "S: 250 ok\n"
                                                                            "S: 250 ok\n"
                                                                            "S: 250 ok\n"
                                                                            "S: 354 go\n"

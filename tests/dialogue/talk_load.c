@@ -24,11 +24,15 @@ static _Noreturn void complain(const struct cursor *cursor, const char *message)
 struct gather {
     char *data;
     size_t length;
+    size_t capacity;
 };
 
 static void gather(struct gather *gather, const char *data, size_t length)
 {
-    gather->data = realloc(gather->data, gather->length + length + 1);
+    if (gather->length + length >= gather->capacity) {
+        gather->capacity = 2 * (gather->length + length) + 1;
+        gather->data = realloc(gather->data, gather->capacity);
+    }
     memcpy(gather->data + gather->length, data, length);
     gather->length += length;
     gather->data[gather->length] = '\0';

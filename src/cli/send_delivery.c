@@ -3,11 +3,16 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "cli/exit_code.h"
 #include "cli/report.h"
 #include "cli/send_secret.h"
+
+enum {
+    SEND_DELIVERY_QUIT_SECONDS = 5 /* the longest wait for the answer to QUIT */
+};
 
 /* The session that Control-C ends; a signal handler has no other way to it. */
 static struct ph_smtp *volatile cancelled_by_signal;
@@ -129,12 +134,27 @@ bool send_delivery_send(struct send_delivery *delivery, const struct send_letter
     return is_sent;
 }
 
+/* The message's fate is known by then: a server that does not answer QUIT is not worth the minutes
+   that RFC 5321 4.5.3.2 grants to others. */
+static void quit(struct ph_smtp *smtp)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction before;
+    cancelled_by_signal = smtp;
+    sigaction(SIGALRM, &action, &before);
+    alarm(SEND_DELIVERY_QUIT_SECONDS);
+    ph_smtp_quit(smtp, NULL);
+    alarm(0);
+    sigaction(SIGALRM, &before, NULL);
+    cancelled_by_signal = NULL;
+}
+
 void send_delivery_clear(struct send_delivery *delivery)
 {
     if (delivery == NULL)
         return;
     if (delivery->smtp != NULL) {
-        ph_smtp_quit(delivery->smtp, NULL);
+        quit(delivery->smtp);
         ph_smtp_free(delivery->smtp);
     }
     ph_pool_free(delivery->pool);

@@ -14,7 +14,8 @@ class Letter:
 
 class Server(socketserver.ThreadingTCPServer):
     """replies: {"RCPT TO:<nobody@": "550 5.1.1 No such user"}: the first whose key begins the command, in any case, is
-    said instead of yes. "CONTENT" is what follows the last dot; "GREETING" the first line. A reply None hangs up."""
+    said instead of yes. "CONTENT" is what follows the last dot; "GREETING" the first line. A reply None hangs up, "" is
+    silence."""
     daemon_threads = True
     allow_reuse_address = True
 
@@ -56,8 +57,9 @@ class Handler(socketserver.StreamRequestHandler):
             if key.upper().startswith(start.upper()):
                 if reply is None:
                     raise Gone
-                self.say(reply)
-                return reply[0] in "23"
+                if reply:
+                    self.say(reply)
+                return reply[:1] in ("2", "3")
         self.say(usual)
         return True
 
@@ -165,5 +167,7 @@ class Handler(socketserver.StreamRequestHandler):
             self.say("535 5.7.8 Not with this password")
 
     def on_quit(self, command):
+        if "QUIT" in self.server.replies:
+            self.rfile.read()
         self.say_or(command, "221 2.0.0 Bye")
         return False

@@ -354,6 +354,13 @@ class Login(ProgramCase):
 
 
 class Interrupted(ProgramCase):
+    def test_a_server_that_does_not_answer_quit(self):
+        server = self.serve(replies={"QUIT": ""})
+        begin = time.monotonic()
+        self.send("--server", server.address, *BASE)
+        self.assertLess(time.monotonic() - begin, 30)
+        self.assertEqual(len(server.letters), 1)
+
     def test_control_c_ends_in_good_order(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             process = subprocess.Popen([program.PATH, "send", "--server", f"127.0.0.1:{listener.getsockname()[1]}", *BASE],

@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import program
 from program import EX_IOERR, EX_USAGE, ProgramCase
@@ -69,6 +70,19 @@ class Usage(ProgramCase):
         closed = subprocess.run([program.PATH, "--version"], env=self.environment(), check=False,
                                 stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))
         self.assertEqual(closed.returncode, EX_IOERR)
+
+
+class Manual(ProgramCase):
+    PAGE = (Path(__file__).resolve().parents[2] / "man" / "posthorn-send.1").read_text()
+
+    def test_every_option_is_in_the_manual(self):
+        for name in re.findall(r"--([a-z][a-z-]+)", self.send("--help").output.split("The message:")[1]):
+            self.assertRegex(self.PAGE, rf"Fl Fl {name}\b", name)
+
+    def test_every_flag_of_sendmail_is_in_the_manual(self):
+        part = self.PAGE.split(".Sh AS SENDMAIL")[1].split(".Sh ENVIRONMENT")[0]
+        for letter in re.findall(r"^  -(\w)", self.run_program("sendmail", "--help").output, re.MULTILINE):
+            self.assertRegex(part, rf"Fl {letter}", letter)
 
 
 class Completion(ProgramCase):

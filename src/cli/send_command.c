@@ -51,13 +51,11 @@ static const char conclusion[] =
 static int settle_account(const struct send_request *request, struct send_account *account)
 {
     struct fault fault;
-    bool is_found = false;
     /* A server given by name gets no other account's password. */
     bool asks_profile = request->account_name != NULL || request->config_path != NULL ||
                         send_account_value(&request->account, SEND_ACCOUNT_SERVER) == NULL;
     if (asks_profile) {
-        int code = send_profile_load(request->config_path, request->account_name, NULL, account,
-                                     &is_found);
+        int code = send_profile_load(request->config_path, request->account_name, NULL, account);
         if (code != EX_OK)
             return code;
     }

@@ -91,7 +91,7 @@ static cfg_t *section_of_sender(cfg_t *file, const char *sender)
 }
 
 static int choose(cfg_t *file, const char *path, const char *name, const char *sender,
-                  struct send_account *account, bool *is_found)
+                  struct send_account *account)
 {
     cfg_t *section = NULL;
     bool is_default = name == NULL;
@@ -109,7 +109,6 @@ static int choose(cfg_t *file, const char *path, const char *name, const char *s
     }
     if (section == NULL && cfg_size(file, "account") == 1)
         section = cfg_getnsec(file, "account", 0);
-    *is_found = section != NULL;
     return section == NULL ? EX_OK : read_section(section, account);
 }
 
@@ -129,21 +128,38 @@ static int check_privacy(cfg_t *file, const char *path, const struct stat *statu
     return EX_OK;
 }
 
-static int parse(FILE *stream, const char *path, const char *name, const char *sender,
-                 struct send_account *account, bool *is_found)
+/* The schema of an account, from the table of its fields. */
+static void declare_account(cfg_opt_t options[SEND_ACCOUNT_FIELDS + 1])
 {
-    cfg_opt_t account_options[SEND_ACCOUNT_FIELDS + 1] = {0};
     for (size_t i = 0; i < SEND_ACCOUNT_FIELDS; i++) {
         enum send_account_field field = (enum send_account_field)i;
         const char *word = send_account_field_name(field);
         if (field == SEND_ACCOUNT_PIN)
-            account_options[i] = (cfg_opt_t)CFG_STR_LIST(word, NULL, CFGF_NODEFAULT);
+            options[i] = (cfg_opt_t)CFG_STR_LIST(word, NULL, CFGF_NODEFAULT);
         else if (send_account_field_kind(field) == SEND_ACCOUNT_SWITCH)
-            account_options[i] = (cfg_opt_t)CFG_BOOL(word, cfg_false, CFGF_NONE);
+            options[i] = (cfg_opt_t)CFG_BOOL(word, cfg_false, CFGF_NONE);
         else
-            account_options[i] = (cfg_opt_t)CFG_STR(word, NULL, CFGF_NODEFAULT);
+            options[i] = (cfg_opt_t)CFG_STR(word, NULL, CFGF_NODEFAULT);
     }
-    account_options[SEND_ACCOUNT_FIELDS] = (cfg_opt_t)CFG_END();
+    options[SEND_ACCOUNT_FIELDS] = (cfg_opt_t)CFG_END();
+}
+
+static void check_values_of(cfg_t *file)
+{
+    for (size_t i = 0; i < SEND_ACCOUNT_FIELDS; i++) {
+        enum send_account_field field = (enum send_account_field)i;
+        char word[64];
+        snprintf(word, sizeof(word), "account|%s", send_account_field_name(field));
+        if (send_account_field_kind(field) != SEND_ACCOUNT_SWITCH)
+            cfg_set_validate_func(file, word, on_value);
+    }
+}
+
+static int parse(FILE *stream, const char *path, const char *name, const char *sender,
+                 struct send_account *account)
+{
+    cfg_opt_t account_options[SEND_ACCOUNT_FIELDS + 1] = {0};
+    declare_account(account_options);
     cfg_opt_t options[] = {
         CFG_STR("default-account", NULL, CFGF_NODEFAULT),
         CFG_SEC("account", account_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -155,15 +171,8 @@ static int parse(FILE *stream, const char *path, const char *name, const char *s
         return EX_OSERR;
     }
     cfg_set_error_function(file, on_error);
-    for (size_t i = 0; i < SEND_ACCOUNT_FIELDS; i++) {
-        enum send_account_field field = (enum send_account_field)i;
-        char word[64];
-        snprintf(word, sizeof(word), "account|%s", send_account_field_name(field));
-        if (send_account_field_kind(field) != SEND_ACCOUNT_SWITCH)
-            cfg_set_validate_func(file, word, on_value);
-    }
-    /* cfg_parse_fp leaves the name unset, and messages without it would say "[string]". */
-    free(file->filename);
+    check_values_of(file);
+    /* cfg_parse_fp only names the file when it has no name yet. */
     file->filename = strdup(path);
     struct stat status;
     int code = EX_OK;
@@ -172,7 +181,7 @@ static int parse(FILE *stream, const char *path, const char *name, const char *s
     if (code == EX_OK)
         code = check_privacy(file, path, &status);
     if (code == EX_OK)
-        code = choose(file, path, name, sender, account, is_found);
+        code = choose(file, path, name, sender, account);
     cfg_free(file);
     return code;
 }
@@ -199,11 +208,10 @@ static FILE *open_usual(struct buffer *path)
 }
 
 int send_profile_load(const char *path, const char *name, const char *sender,
-                      struct send_account *account, bool *is_found)
+                      struct send_account *account)
 {
     AUTO(buffer)
     usual = BUFFER(SEND_PROFILE_PATH_MAX);
-    *is_found = false;
     FILE *stream = path != NULL ? fopen(path, "re") : open_usual(&usual);
     const char *shown = path != NULL ? path : buffer_string(&usual);
     if (shown == NULL)
@@ -220,7 +228,7 @@ int send_profile_load(const char *path, const char *name, const char *sender,
         report_error("cannot read %s: %s", shown, strerror(errno));
         return EX_CONFIG;
     }
-    int code = parse(stream, shown, name, sender, account, is_found);
+    int code = parse(stream, shown, name, sender, account);
     fclose(stream);
     return code;
 }

@@ -351,9 +351,8 @@ static int send_message(const struct sendmail_request *request, struct send_acco
 
 static int settle_account(const struct sendmail_request *request, struct send_account *account)
 {
-    bool is_found;
-    int code = send_profile_load(request->config_path, request->account_name, request->sender,
-                                 account, &is_found);
+    int code =
+        send_profile_load(request->config_path, request->account_name, request->sender, account);
     if (code != EX_OK)
         return code;
     if (send_account_value(account, SEND_ACCOUNT_SERVER) != NULL)

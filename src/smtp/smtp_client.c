@@ -388,7 +388,7 @@ bool smtp_client_send(struct smtp_client *client, const struct ph_transaction *t
     if (operation == NULL)
         return false;
     operation->transaction.given = transaction;
-    if (!smtp_client_check_transaction(client, &operation->transaction, error)) {
+    if (!smtp_client_check_transaction(client, operation, error)) {
         smtp_client_queue_drop(client, operation);
         return false;
     }

@@ -1,9 +1,10 @@
 /* A transaction is judged whole before a byte of it goes out: its values, and what it asks of the
  * server. */
+#include "smtp/smtp_client_inside.h"
+
 #include <stdlib.h>
 
 #include "mail/address.h"
-#include "smtp/smtp_client_inside.h"
 #include "smtp/smtp_error.h"
 
 /* The wire's form of an address, in client->scratch. */
@@ -20,7 +21,8 @@ static bool write_address(struct smtp_client *client, struct bytes text, bool is
         return true;
     }
     bool has_utf8_local_part = false;
-    if (!address_write_wire(text, &client->scratch, &has_utf8_local_part, fault))
+    if (!address_write_wire(text, &client->scratch, &has_utf8_local_part, fault) ||
+        !smtp_command_check_path(buffer_bytes(&client->scratch), fault))
         return false;
     *needs_utf8 |= has_utf8_local_part;
     return true;
@@ -251,34 +253,40 @@ static void fill_mail(const struct smtp_client *client, struct smtp_transaction 
     mail->parameters = given->parameters;
 }
 
-/* Builds every command once, into the scratch buffer: what the encoder refuses is refused here. The
- * addresses were judged before, so a short one stands for them. */
-static bool try_commands(struct smtp_client *client, const struct smtp_transaction *transaction,
+/* Builds the commands that have more than an address once, into operation->line: what the encoder
+ * refuses is refused here. */
+static bool try_commands(struct smtp_client *client, struct smtp_operation *operation,
                          struct ph_error *error)
 {
     struct fault fault;
+    bool needs_utf8 = false;
+    const struct smtp_transaction *transaction = &operation->transaction;
     struct smtp_command_mail mail = transaction->mail;
-    buffer_reset(&client->scratch);
-    if (!smtp_command_mail(&client->scratch, &mail, &fault))
+    if (!smtp_client_check_address(client, transaction->given->sender, true, &needs_utf8, error))
+        return false;
+    mail.sender = buffer_bytes(&client->scratch);
+    if (!smtp_command_mail(&operation->line, &mail, &fault))
         return smtp_error_from_fault(error, PH_ERROR_ARGUMENT, "MAIL", &fault,
                                      "the message cannot be announced");
     for (size_t i = 0; i < transaction->recipient_count; i++) {
         const struct ph_recipient *given = &transaction->given->recipients[i];
         if (given->notify == 0 && given->original_recipient == NULL && given->parameters == NULL)
             continue;
+        if (!smtp_client_check_address(client, given->address, false, &needs_utf8, error))
+            return false;
         struct smtp_command_recipient recipient = {
-            .address = BYTES("a@b"),
+            .address = buffer_bytes(&client->scratch),
             .notify = given->notify,
             .original_recipient = given->original_recipient,
             .parameters = given->parameters,
         };
-        buffer_reset(&client->scratch);
-        if (!smtp_command_rcpt(&client->scratch, &recipient, &fault))
+        buffer_reset(&operation->line);
+        if (!smtp_command_rcpt(&operation->line, &recipient, &fault))
             return smtp_error_from_fault(error, PH_ERROR_ARGUMENT, "RCPT", &fault,
                                          "the recipient %.120s cannot be announced",
                                          given->address);
     }
-    return !buffer_is_failed(&client->scratch) || smtp_error_memory(error);
+    return !buffer_is_failed(&operation->line) || smtp_error_memory(error);
 }
 
 static bool is_8bit(const struct ph_body *body)
@@ -321,9 +329,10 @@ static bool is_server_known(const struct smtp_client *client)
     return client->is_greeted;
 }
 
-bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_transaction *transaction,
+bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_operation *operation,
                                    struct ph_error *error)
 {
+    struct smtp_transaction *transaction = &operation->transaction;
     const struct ph_transaction *given = transaction->given;
     if (!is_server_known(client))
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "MAIL",
@@ -345,7 +354,7 @@ bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_trans
     /* 8BITMIME that is demanded for a body that has no need of it is an offer not taken up. */
     if (!has_8bit && transaction->mail.body == PH_CONTENT_8BIT)
         transaction->mail.body = PH_CONTENT_UNKNOWN;
-    if (!check_size(client, transaction, error) || !try_commands(client, transaction, error))
+    if (!check_size(client, transaction, error) || !try_commands(client, operation, error))
         return false;
     if (client->is_lmtp && !prepare_accepted_set(transaction, error))
         return false;

@@ -280,8 +280,8 @@ void smtp_client_simple_hear(struct smtp_client *client, const struct smtp_pendi
 
 /* ---- smtp_client_check.c: a transaction is judged before a byte of it goes out ---- */
 
-/* Fills operation->transaction. */
-bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_transaction *transaction,
+/* Fills operation->transaction; uses operation->line. */
+bool smtp_client_check_transaction(struct smtp_client *client, struct smtp_operation *operation,
                                    struct ph_error *error);
 
 /* The wire's form of an address as given; "" only where may_be_empty. In client->scratch. */

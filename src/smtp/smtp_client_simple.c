@@ -1,8 +1,9 @@
 /* The operations of one command and one reply: greeting, EHLO with its way back to HELO, STARTTLS,
  * commands, QUIT. */
+#include "smtp/smtp_client_inside.h"
+
 #include <stdio.h>
 
-#include "smtp/smtp_client_inside.h"
 #include "smtp/smtp_error.h"
 
 static void say(struct smtp_client *client, struct smtp_operation *operation, const char *verb,

@@ -1,8 +1,9 @@
 /* What TLS changes for an engine. */
+#include "smtp/smtp_client.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "smtp/smtp_client.h"
 #include "smtp/smtp_client_inside.h"
 
 static void copy_facts(struct smtp_client *client, const struct ph_tls_facts *facts)

@@ -1,9 +1,8 @@
 /* A transaction on the wire: MAIL, all RCPT and DATA (or BDAT with the body) in one group where the
  * server pipelines (RFC 2920), one command at a time where it does not; and what each reply means
  * for it. */
-#include <stdio.h>
-
 #include "smtp/smtp_client_inside.h"
+
 #include "smtp/smtp_error.h"
 
 enum {
@@ -46,21 +45,32 @@ static void issue_rset(struct smtp_client *client, struct smtp_operation *operat
     transaction->phase = SMTP_PHASE_MAIL;
 }
 
-/* The address again in the wire's form; only want of memory can fail here, the rest was judged. */
-static struct bytes write_address(struct smtp_client *client, const char *address, bool is_sender)
+/* What was judged can be written: where it cannot, the caller changed it meanwhile, or memory ran
+ * out. */
+static void stop_command(struct smtp_client *client, struct smtp_operation *operation,
+                         const struct ph_error *error)
 {
-    bool needs_utf8 = false;
-    if (!smtp_client_check_address(client, address, is_sender, &needs_utf8, NULL))
+    if (error->kind == PH_ERROR_MEMORY) {
         buffer_fail(&client->outbox.text);
-    return buffer_bytes(&client->scratch);
+        return;
+    }
+    operation->error = *error;
+    operation->has_error = true;
+    smtp_client_transaction_give_up(client, operation);
+}
+
+static void stop_encoding(struct smtp_client *client, struct smtp_operation *operation,
+                          const char *verb, const struct fault *fault)
+{
+    struct ph_error error;
+    outbox_end_text(&client->outbox);
+    smtp_error_from_fault(&error, PH_ERROR_ARGUMENT, verb, fault, "the command cannot be sent");
+    stop_command(client, operation, &error);
 }
 
 static void end_command(struct smtp_client *client, struct smtp_operation *operation, size_t start,
-                        bool is_encoded, enum smtp_awaited what, size_t index)
+                        enum smtp_awaited what, size_t index)
 {
-    /* What was judged is encoded: it is the caller who changed it meanwhile. */
-    if (!is_encoded)
-        buffer_fail(&client->outbox.text);
     smtp_client_trace_line(client, start, SIZE_MAX);
     smtp_client_queue_await(client, operation, what, index);
 }
@@ -69,11 +79,21 @@ static void issue_mail(struct smtp_client *client, struct smtp_operation *operat
 {
     struct smtp_transaction *transaction = &operation->transaction;
     struct smtp_command_mail mail = transaction->mail;
-    mail.sender = write_address(client, transaction->given->sender, true);
+    struct ph_error error;
+    struct fault fault;
+    bool needs_utf8 = false;
+    if (!smtp_client_check_address(client, transaction->given->sender, true, &needs_utf8, &error)) {
+        stop_command(client, operation, &error);
+        return;
+    }
+    mail.sender = buffer_bytes(&client->scratch);
     struct buffer *text = outbox_begin_text(&client->outbox);
     size_t start = text->length;
-    bool is_encoded = smtp_command_mail(text, &mail, NULL);
-    end_command(client, operation, start, is_encoded, SMTP_AWAITED_MAIL, 0);
+    if (!smtp_command_mail(text, &mail, &fault)) {
+        stop_encoding(client, operation, "MAIL", &fault);
+        return;
+    }
+    end_command(client, operation, start, SMTP_AWAITED_MAIL, 0);
     transaction->phase = SMTP_PHASE_RCPT;
 }
 
@@ -81,16 +101,26 @@ static void issue_rcpt(struct smtp_client *client, struct smtp_operation *operat
 {
     struct smtp_transaction *transaction = &operation->transaction;
     const struct ph_recipient *given = &transaction->given->recipients[transaction->issued];
+    struct ph_error error;
+    struct fault fault;
+    bool needs_utf8 = false;
+    if (!smtp_client_check_address(client, given->address, false, &needs_utf8, &error)) {
+        stop_command(client, operation, &error);
+        return;
+    }
     struct smtp_command_recipient recipient = {
-        .address = write_address(client, given->address, false),
+        .address = buffer_bytes(&client->scratch),
         .notify = transaction->has_dsn ? given->notify : 0,
         .original_recipient = transaction->has_dsn ? given->original_recipient : NULL,
         .parameters = given->parameters,
     };
     struct buffer *text = outbox_begin_text(&client->outbox);
     size_t start = text->length;
-    bool is_encoded = smtp_command_rcpt(text, &recipient, NULL);
-    end_command(client, operation, start, is_encoded, SMTP_AWAITED_RCPT, transaction->issued);
+    if (!smtp_command_rcpt(text, &recipient, &fault)) {
+        stop_encoding(client, operation, "RCPT", &fault);
+        return;
+    }
+    end_command(client, operation, start, SMTP_AWAITED_RCPT, transaction->issued);
     transaction->issued++;
 }
 

@@ -12,6 +12,7 @@ enum {
     AUTHENTICATED_SENDER_MAX = 500, /* RFC 4954 3: bytes that AUTH= adds to MAIL */
     BY_TIME_MAX = 999999999,        /* RFC 2852 4: nine digits */
     HOLD_FOR_MAX = 999999999,       /* RFC 4865 5: nine digits */
+    HOLD_UNTIL_MAX = 64,            /* bytes; a date-time with nanoseconds has half as many */
     PRIORITY_MAX = 9                /* RFC 6710 4: and down to minus as much */
 };
 
@@ -66,11 +67,11 @@ static bool take_back(struct buffer *out, size_t start)
 
 /* Outside of quotes nothing may end the path early: the address grammar says so already, and this
  * is where it counts. */
-static bool append_path(struct buffer *out, struct bytes address, struct fault *fault)
+bool smtp_command_check_path(struct bytes path, struct fault *fault)
 {
     bool is_quoted = false;
-    for (size_t i = 0; i < address.length; i++) {
-        char c = address.data[i];
+    for (size_t i = 0; i < path.length; i++) {
+        char c = path.data[i];
         if (c == '"')
             is_quoted = !is_quoted;
         else if (is_quoted && c == '\\')
@@ -78,6 +79,13 @@ static bool append_path(struct buffer *out, struct bytes address, struct fault *
         else if (!is_quoted && (c == '<' || c == '>' || c == ' '))
             return fault_set(fault, FAULT_SYNTAX, "an address may not hold '%c' outside quotes", c);
     }
+    return true;
+}
+
+static bool append_path(struct buffer *out, struct bytes address, struct fault *fault)
+{
+    if (!smtp_command_check_path(address, fault))
+        return false;
     buffer_append_char(out, '<');
     buffer_append(out, address);
     buffer_append_char(out, '>');
@@ -257,7 +265,8 @@ static bool append_hold(struct buffer *out, const struct smtp_command_mail *mail
         buffer_append_unsigned(out, mail->hold_for_seconds);
     }
     if (mail->hold_until != NULL) {
-        if (!is_date_time(bytes_from_string(mail->hold_until)))
+        struct bytes date_time = bytes_from_string(mail->hold_until);
+        if (date_time.length > HOLD_UNTIL_MAX || !is_date_time(date_time))
             return fault_set(fault, FAULT_SYNTAX, "hold_until is a date-time of RFC 3339");
         buffer_append(out, BYTES(" HOLDUNTIL="));
         buffer_append_string(out, mail->hold_until);

@@ -52,6 +52,10 @@ void smtp_command_bdat(struct buffer *out, uint64_t size, bool is_last);
 bool smtp_command_plain(struct buffer *out, const char *verb, const char *argument,
                         struct fault *fault);
 
+/* A path that is put between "<" and ">" may not end before its end: outside of quotes it holds no
+ * bracket and no blank. */
+bool smtp_command_check_path(struct bytes path, struct fault *fault);
+
 /* Raw parameters are "KEY" or "KEY=value", one blank between (RFC 5321 4.1.2 esmtp-param; values
  * may be UTF-8, RFC 6531). */
 bool smtp_command_check_parameters(const char *parameters, struct fault *fault);

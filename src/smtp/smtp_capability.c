@@ -5,6 +5,12 @@
 
 #include "base/scan.h"
 
+enum {
+    /* Bytes of the names of all mechanisms; what a server lists beyond is passed over. Each name is
+     * compared with those before it, so that their number must not be the server's choice. */
+    MECHANISMS_MAX = 2048
+};
+
 static const struct scan_class keyword_characters = {
     .has = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true}};
 
@@ -131,6 +137,8 @@ static void add_mechanisms(struct smtp_capability *capability, struct bytes para
         for (size_t i = 0; i < name.length; i++)
             upper[i] = bytes_upper_char(name.data[i]);
         struct bytes mechanism = bytes_of(upper, name.length);
+        if (capability->mechanisms.length + 1 + name.length > MECHANISMS_MAX)
+            return;
         if (has_word(buffer_bytes(&capability->mechanisms), mechanism))
             continue;
         if (capability->mechanisms.length > 0)

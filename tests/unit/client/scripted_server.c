@@ -595,6 +595,9 @@ char *scripted_server_finish_body(struct scripted_server *server, size_t *length
 
 void scripted_server_finish_early(struct scripted_server *server)
 {
+    /* Wakes a server that still waits for a connection. */
+    if (server->listener >= 0)
+        shutdown(server->listener, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     server->failure[0] = '\0';
     server->is_joined = true;

@@ -34,11 +34,11 @@ bool smtp_client_transaction_may_ride(const struct smtp_client *client,
 static void issue_rset(struct smtp_client *client, struct smtp_operation *operation)
 {
     struct smtp_transaction *transaction = &operation->transaction;
-    bool is_behind_body = operation->previous != NULL &&
-                          operation->previous->kind == PH_OPERATION_TRANSACTION;
-    /* RFC 3030 2: after a BDAT that failed only RSET helps. RFC 5321 4.1.1.4 clears the buffers after
-     * DATA too, but there are servers that keep the envelope of a message that they refused at its
-     * end. Whether it was refused is not known yet. */
+    bool is_behind_body =
+        operation->previous != NULL && operation->previous->kind == PH_OPERATION_TRANSACTION;
+    /* RFC 3030 2: after a BDAT that failed only RSET helps. RFC 5321 4.1.1.4 clears the buffers
+     * after DATA too, but there are servers that keep the envelope of a message that they refused
+     * at its end. Whether it was refused is not known yet. */
     if (client->needs_rset || client->has_envelope || is_behind_body)
         smtp_client_queue_rset(client, operation);
     operation->is_begun = true;

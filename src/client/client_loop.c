@@ -2,6 +2,7 @@
    of commands costs one sendmsg, its replies one poll and one recv. */
 #include "client/client_loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -63,19 +64,20 @@ static bool may_go_on(struct ph_smtp *smtp)
 
 /* ---- reading ---- */
 
-/* Gives the engine what was read; false = it took nothing. */
+/* Gives the engine what was read; false = that changed nothing. What breaks the protocol is not
+ * taken, but ends the connection. */
 static bool feed(struct ph_smtp *smtp)
 {
     struct client_state *state = &smtp->state;
     size_t length = state->input_end - state->input_start;
-    if (length == 0)
+    if (length == 0 || ph_engine_is_closed(smtp->engine))
         return false;
     size_t taken =
         ph_engine_feed(smtp->engine, smtp->input + state->input_start, length, present());
     state->input_start += taken;
     if (state->input_start == state->input_end)
         state->input_start = state->input_end = 0;
-    return taken > 0;
+    return taken > 0 || ph_engine_is_closed(smtp->engine);
 }
 
 void client_loop_feed_rest(struct ph_smtp *smtp)
@@ -89,15 +91,26 @@ void client_loop_feed_rest(struct ph_smtp *smtp)
     smtp->state.input_start = smtp->state.input_end = 0;
 }
 
+/* Reads from the transport and feeds. Nothing may be unread still: it would be overwritten. */
+static enum net_result read_and_feed(struct ph_smtp *smtp, struct fault *fault)
+{
+    size_t count = 0;
+    assert(smtp->state.input_start == smtp->state.input_end);
+    enum net_result result =
+        client_transport_read(&smtp->transport, smtp->input, sizeof smtp->input, &count, fault);
+    if (result != NET_DONE)
+        return result;
+    smtp->state.input_start = 0;
+    smtp->state.input_end = count;
+    feed(smtp);
+    return NET_DONE;
+}
+
 static void read_once(struct ph_smtp *smtp)
 {
     struct fault fault = {0};
-    size_t count = 0;
-    switch (
-        client_transport_read(&smtp->transport, smtp->input, sizeof smtp->input, &count, &fault)) {
+    switch (read_and_feed(smtp, &fault)) {
     case NET_DONE:
-        smtp->state.input_end = count;
-        feed(smtp);
         break;
     case NET_AGAIN:
         break;
@@ -133,15 +146,9 @@ static enum net_result write_once(struct ph_smtp *smtp, struct fault *fault)
 static void hear_last_words(struct ph_smtp *smtp, const struct fault *fault)
 {
     struct fault unheard = {0};
-    size_t count = 0;
     smtp->state.is_write_broken = true;
-    if (client_transport_read(&smtp->transport, smtp->input, sizeof smtp->input, &count,
-                              &unheard) == NET_DONE) {
-        smtp->state.input_end = count;
-        feed(smtp);
-        return;
-    }
-    lose_by_fault(smtp, fault);
+    if (read_and_feed(smtp, &unheard) != NET_DONE)
+        lose_by_fault(smtp, fault);
 }
 
 /* ---- waiting ---- */
@@ -308,26 +315,38 @@ static bool is_piece_free(struct ph_smtp *smtp, const struct client_item *item)
     return ph_engine_output(smtp->engine, &slice, 1) == 0 || smtp->state.is_write_broken;
 }
 
-static void supply(struct ph_smtp *smtp, struct client_item *item)
+/* Hands on the piece that was asked for, once there is room for it. */
+static bool supply_if_possible(struct ph_smtp *smtp)
 {
-    while (!is_piece_free(smtp, item))
-        move(smtp);
+    struct client_item *item = smtp->state.hungry;
+    if (item == NULL || !is_piece_free(smtp, item))
+        return false;
+    smtp->state.hungry = NULL;
     smtp->state.piece_owner = item;
     client_body_supply(smtp, item);
+    return true;
+}
+
+/* Keeps for the loop what an event asks of it. True: the event is also the caller's. */
+static bool note_event(struct ph_smtp *smtp, const struct ph_event *event)
+{
+    struct client_item *item = (struct client_item *)event->transaction;
+    if (event->kind == PH_EVENT_TLS_WANTED)
+        smtp->state.wants_handshake = true;
+    else if (event->kind == PH_EVENT_BODY_WANTED)
+        smtp->state.hungry = item;
+    else if (event->kind == PH_EVENT_DONE && item != NULL && smtp->state.hungry == item)
+        smtp->state.hungry = NULL;
+    return event->kind != PH_EVENT_TLS_WANTED && event->kind != PH_EVENT_BODY_WANTED;
 }
 
 bool client_loop_next(struct ph_smtp *smtp, struct ph_event *event)
 {
     for (;;) {
-        while (ph_engine_next(smtp->engine, event)) {
-            if (event->kind == PH_EVENT_TLS_WANTED)
-                smtp->state.wants_handshake = true;
-            else if (event->kind == PH_EVENT_BODY_WANTED)
-                supply(smtp, (struct client_item *)event->transaction);
-            else
+        while (ph_engine_next(smtp->engine, event))
+            if (note_event(smtp, event))
                 return true;
-        }
-        if (feed(smtp))
+        if (supply_if_possible(smtp) || feed(smtp))
             continue;
         if (ph_engine_is_closed(smtp->engine) || ph_engine_is_idle(smtp->engine))
             return false;

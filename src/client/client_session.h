@@ -47,6 +47,7 @@ struct client_state {
     size_t input_end;
     struct client_loss loss;
     struct client_item *piece_owner; /* whose bytes are in piece */
+    struct client_item *hungry;      /* was asked for its next piece and has not given it yet */
 };
 
 struct ph_smtp {

@@ -277,12 +277,20 @@ PH_API bool ph_smtp_sendmail(struct ph_smtp *smtp, const char *sender,
                              const char *const *recipients, size_t count, const char *message,
                              size_t length, struct ph_result *result, struct ph_error *error);
 
-/* Sends a message object (posthorn/message.h). sender NULL and count 0: both are read from its
- * headers (Resent-* where there is one such block). Encodings are chosen by what the server takes;
- * Bcc and Resent-Bcc are left out. Else as ph_smtp_sendmail. */
+/* Sends a message object (posthorn/message.h). sender NULL, recipients NULL: read from its headers
+ * (Resent-* where there is one such block); a list that is there but empty is PH_ERROR_ARGUMENT.
+ * Encodings are chosen by what the server takes; Bcc and Resent-Bcc are left out. Else as
+ * ph_smtp_sendmail. */
 PH_API bool ph_smtp_send_message(struct ph_smtp *smtp, struct ph_message *message,
                                  const char *sender, const char *const *recipients, size_t count,
                                  struct ph_result *result, struct ph_error *error);
+
+/* Sends a message object with all that a transaction can say: DSN, REQUIRETLS, priority and so on.
+ * wishes->sender NULL, wishes->recipients NULL: as above, from the headers. wishes->body and
+ * wishes->utf8_headers are not looked at: the message is the body. */
+PH_API bool ph_smtp_send_message_as(struct ph_smtp *smtp, struct ph_message *message,
+                                    const struct ph_transaction *wishes, struct ph_result *result,
+                                    struct ph_error *error);
 
 /* Sends one typed transaction. As ph_smtp_sendmail. */
 PH_API bool ph_smtp_send(struct ph_smtp *smtp, const struct ph_transaction *transaction,

@@ -304,16 +304,18 @@ bool ph_smtp_sendmail(struct ph_smtp *smtp, const char *sender, const char *cons
 
 /* ---- message objects ---- */
 
-static bool address_message(struct ph_smtp *smtp, struct ph_message *message, const char *sender,
-                            const char *const *recipients, size_t count,
+/* What of the envelope is not given is read from the headers. */
+static bool address_message(struct ph_smtp *smtp, struct ph_message *message,
                             struct ph_transaction *transaction, struct ph_error *error)
 {
-    if (sender == NULL && !ph_message_sender(message, &sender, error))
+    const char *const *recipients;
+    size_t count;
+    if (transaction->sender == NULL && !ph_message_sender(message, &transaction->sender, error))
         return false;
-    if (count == 0 && !ph_message_recipients(message, &recipients, &count, error))
-        return false;
-    transaction->sender = sender;
-    return list_recipients(smtp, recipients, count, transaction, error);
+    if (transaction->recipients != NULL || transaction->recipient_count > 0)
+        return true;
+    return ph_message_recipients(message, &recipients, &count, error) &&
+           list_recipients(smtp, recipients, count, transaction, error);
 }
 
 static bool render_message(struct ph_smtp *smtp, struct ph_message *message,
@@ -328,14 +330,30 @@ static bool render_message(struct ph_smtp *smtp, struct ph_message *message,
                            error);
 }
 
+bool ph_smtp_send_message_as(struct ph_smtp *smtp, struct ph_message *message,
+                             const struct ph_transaction *wishes, struct ph_result *result,
+                             struct ph_error *error)
+{
+    struct ph_error failure;
+    struct ph_transaction transaction = *wishes;
+    if (!address_message(smtp, message, &transaction, &failure) || !is_ready(smtp, &failure) ||
+        !render_message(smtp, message, &transaction, &failure))
+        return refuse_all(&transaction, 1, result, &failure, error);
+    return send_one(smtp, &transaction, result, error);
+}
+
 bool ph_smtp_send_message(struct ph_smtp *smtp, struct ph_message *message, const char *sender,
                           const char *const *recipients, size_t count, struct ph_result *result,
                           struct ph_error *error)
 {
     struct ph_error failure;
-    struct ph_transaction transaction = {0};
-    if (!address_message(smtp, message, sender, recipients, count, &transaction, &failure) ||
-        !is_ready(smtp, &failure) || !render_message(smtp, message, &transaction, &failure))
-        return refuse_all(&transaction, 1, result, &failure, error);
-    return send_one(smtp, &transaction, result, error);
+    struct ph_transaction wishes = {.sender = sender};
+    /* An empty list is a mistake; to take the headers' recipients instead would surprise. */
+    if ((recipients == NULL) != (count == 0)) {
+        smtp_error_set(&failure, PH_ERROR_ARGUMENT, "RCPT", "the list of recipients is empty");
+        return refuse_all(&wishes, 1, result, &failure, error);
+    }
+    if (recipients != NULL && !list_recipients(smtp, recipients, count, &wishes, &failure))
+        return refuse_all(&wishes, 1, result, &failure, error);
+    return ph_smtp_send_message_as(smtp, message, &wishes, result, error);
 }

@@ -501,7 +501,8 @@ bool smtp_client_raw(struct smtp_client *client, const char *data, size_t length
                      struct ph_error *error)
 {
     client->now = now;
-    if (client->is_closed || client->issuing != NULL)
+    /* Between the 220 and the handshake nothing may go out in clear (RFC 3207 4). */
+    if (client->is_closed || client->issuing != NULL || client->is_waiting_for_tls)
         return smtp_error_set(
             error, client->is_closed ? PH_ERROR_DISCONNECTED : PH_ERROR_ARGUMENT, "",
             client->is_closed ? "there is no connection"

@@ -57,6 +57,9 @@ static void issue_command(struct smtp_client *client, struct smtp_operation *ope
         struct buffer *text = outbox_begin_text(&client->outbox);
         size_t start = text->length;
         size_t shown = count_shown(client, operation);
+        /* What was queued for a verb turns out to be an answer: it stays out of errors, too. */
+        if (client->is_in_challenge)
+            operation->verb[0] = '\0';
         buffer_append(text, buffer_bytes(&operation->line));
         smtp_client_trace_line(client, start, shown);
     }

@@ -12,7 +12,8 @@ static void copy_facts(struct smtp_client *client, const struct ph_tls_facts *fa
     if (facts == NULL)
         return;
     client->facts = (struct ph_tls_facts){.has_client_certificate = facts->has_client_certificate};
-    if (facts->binding_name == NULL || facts->binding_length > sizeof client->binding)
+    if (facts->binding_name == NULL || facts->binding_length == 0 ||
+        facts->binding_length > sizeof client->binding)
         return;
     snprintf(client->binding_name, sizeof client->binding_name, "%s", facts->binding_name);
     memcpy(client->binding, facts->binding, facts->binding_length);

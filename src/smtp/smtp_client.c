@@ -136,7 +136,9 @@ void smtp_client_end_of_input(struct smtp_client *client, int system_error, int6
         error.system_error = system_error;
     } else {
         smtp_error_set(&error, PH_ERROR_DISCONNECTED, smtp_client_fail_verb(client),
-                       "the server closed the connection while %s", place);
+                       "the server closed the connection %swhile %s",
+                       smtp_reply_is_begun(&client->reply) ? "in the middle of a reply, " : "",
+                       place);
     }
     smtp_client_fail(client, &error);
 }

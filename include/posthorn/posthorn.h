@@ -1,4 +1,7 @@
-/* libposthorn: SMTP and LMTP for C programs. This header brings in all the others. */
+/* libposthorn: SMTP and LMTP for C programs. This header brings in all the others.
+ *
+ * Until version 1.0 any release may change the layout of the structs here (the shared library's
+ * soversion is 0): compile programs against the very version that they run with. */
 #ifndef POSTHORN_POSTHORN_H
 #define POSTHORN_POSTHORN_H
 

@@ -14,7 +14,11 @@
  *
  * One session belongs to one thread at a time; sessions are independent of each other. Nothing here
  * prints, exits, raises signals or keeps globals. Where a function takes struct ph_error *error,
- * NULL is allowed; it is written only on failure.
+ * NULL is allowed; it is written only on failure. From inside a callback of a session (progress, a
+ * body's read, a transport's functions, a transcript) nothing may be called on that session but
+ * what is listed under "what is known", and ph_smtp_cancel: the others answer PH_ERROR_ARGUMENT,
+ * except ph_smtp_close, ph_smtp_free and ph_pool_put, which would take the session away from under
+ * the call that is running.
  *
  * Verbs that answer with a reply return its code (200 to 599), whatever it says, and the text is at
  * ph_smtp_reply; they return -1 when no reply came, and error says why. Compound calls return true
@@ -40,9 +44,10 @@ enum {
 
 /* When TLS is used. */
 enum ph_tls_mode {
-    PH_TLS_DEFAULT =
-        0, /* PH_TLS_STARTTLS; PH_TLS_NONE where the host is a loopback address or a Unix socket,
-              and with LMTP. (ph_smtp_starttls may still be called there) */
+    PH_TLS_DEFAULT = 0, /* PH_TLS_IMPLICIT at port 465, whatever the host (RFC 8314; not with LMTP);
+                           else PH_TLS_NONE where the host is a loopback address or a Unix socket
+                           (ph_smtp_starttls may still be called there); else PH_TLS_STARTTLS,
+                           with LMTP too */
     PH_TLS_STARTTLS, /* demanded: no login and no mail before STARTTLS was done; done for you when a
                         login or mail comes first */
     PH_TLS_IMPLICIT, /* TLS before the greeting: smtplib's SMTP_SSL */
@@ -63,7 +68,8 @@ struct ph_tls_options {
     const char *key_password;        /* of the key file; or NULL */
     const char *const *fingerprints; /* NULL-terminated; SHA-256 of the server's certificate in hex,
                                         any of them suffices and chain and name are not asked */
-    const char *server_name;         /* for SNI and the certificate instead of host */
+    const char *server_name;         /* for SNI and the certificate instead of host: a host name
+                                        (U-labels become A-labels) or an address, without port */
     bool no_verification;            /* any certificate will do; stands in the transcript */
 };
 
@@ -105,7 +111,8 @@ typedef bool ph_progress(void *context, uint64_t done, uint64_t total);
 struct ph_smtp_options {
     const char *host;           /* as ph_smtp_connect takes it; NULL = "localhost" */
     unsigned port;              /* 0 = 25; 465 with implicit TLS; 2003 with LMTP */
-    const char *local_hostname; /* for EHLO; NULL = this machine's name where it has a dot, else the
+    const char *local_hostname; /* for EHLO: a domain (U-labels become A-labels) or an address
+                                   literal; NULL = this machine's name where it has a dot, else the
                                    address literal of the connection's own end */
     const char *source_address; /* numeric address to send from; or NULL */
     unsigned source_port;
@@ -151,8 +158,9 @@ PH_API bool ph_smtp_connect_take_descriptor(struct ph_smtp *smtp, int descriptor
 PH_API bool ph_smtp_connect_transport(struct ph_smtp *smtp, const struct ph_transport *transport,
                                       const char *host, struct ph_error *error);
 
-/* Says QUIT and closes. Returns the reply's code; -1 when no reply came: closed all the same. Does
- * nothing and returns -1 when there is no connection. RFC 5321 4.1.1.10. */
+/* Says QUIT and closes. Replies that are still due to ph_smtp_putcmd are read first. Returns the
+ * reply's code; -1 when no reply came within 5 seconds: closed all the same. Does nothing and
+ * returns -1 when there is no connection. RFC 5321 4.1.1.10. */
 PH_API int ph_smtp_quit(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Closes the connection at once. The session may connect again. */
@@ -172,6 +180,19 @@ PH_API const struct ph_reply *ph_smtp_reply(const struct ph_smtp *smtp);
 PH_API bool ph_smtp_is_connected(const struct ph_smtp *smtp);
 PH_API bool ph_smtp_is_encrypted(const struct ph_smtp *smtp);
 
+/* The connection's socket, for poll(2) and getsockname(2); -1 where there is none, and with a
+ * transport of the caller's. Stays the session's: not to be read, written or closed. smtplib: sock.
+ */
+PH_API int ph_smtp_descriptor(const struct ph_smtp *smtp);
+
+/* The name that is said in EHLO where no other is given; before there is a connection the options',
+ * or "". Borrowed until the next connect. smtplib: local_hostname. */
+PH_API const char *ph_smtp_local_hostname(const struct ph_smtp *smtp);
+
+/* The text of the reply to the last EHLO, HELO or LHLO, where it was accepted, else "". Borrowed
+ * until the next of them, STARTTLS or the end of the connection. smtplib: ehlo_resp, helo_resp. */
+PH_API const char *ph_smtp_hello_text(const struct ph_smtp *smtp);
+
 /* True when the server offers the extension (any case); after EHLO. smtplib: has_extn. */
 PH_API bool ph_smtp_has_extn(const struct ph_smtp *smtp, const char *keyword);
 
@@ -183,22 +204,24 @@ PH_API const char *ph_smtp_extension(const struct ph_smtp *smtp, const char *key
  * esmtp_features, ehlo_resp. */
 PH_API const struct ph_capabilities *ph_smtp_esmtp_features(const struct ph_smtp *smtp);
 
-/* level 0: no transcript; 1: commands and replies on standard error, secrets as ****; 2: with
- * times. Replaces the options' trace until set to 0. The one function of the library that makes it
- * print. smtplib: set_debuglevel. */
+/* level 0: no transcript; 1: commands and replies on standard error, secrets as ****, control
+ * characters as ?; 2: with times. Replaces the options' trace until set to 0. The one function of
+ * the library that makes it print. smtplib: set_debuglevel. */
 PH_API void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level);
 
 /* ---- single verbs ---- */
 
-/* Sends bytes exactly as they stand: no check, no line end added, not redacted. For those who know
- * what they do. smtplib: send. */
+/* Sends bytes exactly as they stand: no check, no line end added, not in the transcript. For those
+ * who know what they do: the replies that they call for are to be read by ph_smtp_getreply, each of
+ * them, before anything else is called; how many there are is not known here. smtplib: send. */
 PH_API bool ph_smtp_send_raw(struct ph_smtp *smtp, const char *data, size_t length,
                              struct ph_error *error);
 
 /* Sends "verb argument" CRLF, or "verb" CRLF where argument is NULL or "". CR and LF in them are
  * PH_ERROR_ARGUMENT, and so is STARTTLS, which is more than a command: ph_smtp_starttls. AUTH in
  * clear off the loopback, and MAIL where TLS is demanded and not there, are PH_ERROR_TLS. Several
- * may be sent before their replies are read, each by ph_smtp_getreply. */
+ * may be sent before their replies are read, each by ph_smtp_getreply; until all are read, whatever
+ * awaits a reply of its own is PH_ERROR_ARGUMENT. In the transcript what follows AUTH is ****. */
 PH_API bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument,
                            struct ph_error *error);
 
@@ -226,8 +249,8 @@ PH_API int ph_smtp_noop(struct ph_smtp *smtp, struct ph_error *error);
 PH_API int ph_smtp_rset(struct ph_smtp *smtp, struct ph_error *error);
 PH_API int ph_smtp_help(struct ph_smtp *smtp, const char *topic, struct ph_error *error);
 
-/* address "user@host" or a bare user name. RFC 5321 3.5. ph_smtp_vrfy is the same as
- * ph_smtp_verify. */
+/* address "user@host", "Ann <user@host>", of which only the address is sent, or a bare user name.
+ * RFC 5321 3.5. ph_smtp_vrfy is the same as ph_smtp_verify. */
 PH_API int ph_smtp_verify(struct ph_smtp *smtp, const char *address, struct ph_error *error);
 PH_API int ph_smtp_vrfy(struct ph_smtp *smtp, const char *address, struct ph_error *error);
 PH_API int ph_smtp_expn(struct ph_smtp *smtp, const char *list, struct ph_error *error);
@@ -310,7 +333,7 @@ PH_API bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *
 /* A small pool for programs that send now and then from many threads: its functions may be called
  * from any thread. A connection is kept under host, port, LMTP, TLS policy, trust, client
  * certificate, proxy, local name and login identity, and goes only to those who ask for just
- * these; of passwords only a digest is kept. */
+ * these; of passwords only a digest is kept, salted at random for each pool. */
 struct ph_pool;
 
 /* At most idle_max idle connections (0 = 8), each for at most idle_timeout milliseconds (0 = 60 s).

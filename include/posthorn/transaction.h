@@ -22,7 +22,8 @@ enum ph_body_kind {
 };
 
 /* Reads the next bytes of a body into buffer (at most size). Returns how many (1 to size), 0 at the
- * end, -1 on failure: then the message is not sent and the server never accepts a part of it. */
+ * end, -1 on failure: then the message is not sent and the server never accepts a part of it. Must
+ * not call into the session that sends the body. */
 typedef ssize_t ph_body_read(void *context, char *buffer, size_t size);
 
 /* What the body holds. */

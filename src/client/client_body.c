@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "smtp/smtp_error.h"
 
 /* A regular file says beforehand how long it is: for SIZE= (RFC 1870 5), and so that a file which
@@ -83,6 +82,26 @@ static ssize_t read_file(int descriptor, char *piece, size_t size)
     return got;
 }
 
+static ssize_t call_read(struct ph_smtp *smtp, const struct ph_body *source, char *piece,
+                         size_t size)
+{
+    smtp->is_in_callback = true;
+    ssize_t got = source->read(source->context, piece, size);
+    smtp->is_in_callback = false;
+    return got;
+}
+
+/* True when there is nobody to ask, too. */
+static bool may_go_on(struct ph_smtp *smtp, const struct client_item *item)
+{
+    if (smtp->options.progress == NULL)
+        return true;
+    smtp->is_in_callback = true;
+    bool answer = smtp->options.progress(smtp->options.progress_context, item->taken, item->total);
+    smtp->is_in_callback = false;
+    return answer;
+}
+
 /* Where pieces are read to; NULL with errno when there is no memory. */
 static char *piece_room(struct ph_smtp *smtp)
 {
@@ -111,9 +130,8 @@ static ssize_t take_piece(struct ph_smtp *smtp, struct client_item *item, const 
     if (size == 0)
         return 0;
     errno = 0;
-    ssize_t got = item->source.kind == PH_BODY_FILE
-                      ? read_file(item->source.descriptor, room, size)
-                      : item->source.read(item->source.context, room, size);
+    ssize_t got = item->source.kind == PH_BODY_FILE ? read_file(item->source.descriptor, room, size)
+                                                    : call_read(smtp, &item->source, room, size);
     if (got > (ssize_t)size || (got == 0 && item->is_exact)) {
         errno = EIO;
         return -1;
@@ -125,15 +143,14 @@ void client_body_supply(struct ph_smtp *smtp, struct client_item *item)
 {
     const char *piece = NULL;
     ssize_t got = take_piece(smtp, item, &piece);
-    int64_t now = (int64_t)clock_monotonic_milliseconds();
+    int system_error = errno;
+    int64_t now = client_session_now();
     if (got < 0) {
-        item->system_error = errno;
-        ph_engine_body_failed(smtp->engine, item->system_error, now);
+        ph_engine_body_failed(smtp->engine, system_error, now);
         return;
     }
     item->taken += (uint64_t)got;
-    if (got > 0 && smtp->options.progress != NULL &&
-        !smtp->options.progress(smtp->options.progress_context, item->taken, item->total)) {
+    if (got > 0 && !may_go_on(smtp, item)) {
         item->is_cancelled = true;
         ph_engine_body_failed(smtp->engine, ECANCELED, now);
         return;

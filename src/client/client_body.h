@@ -14,9 +14,7 @@ struct client_item {
     uint64_t total;                    /* of so many; 0 = not known */
     bool is_exact;                     /* the source must have total octets, no fewer */
     bool is_cancelled;                 /* by the progress callback */
-    int system_error;                  /* of the source, when it failed */
     struct ph_result *result;          /* or NULL */
-    size_t verdicts;                   /* LMTP: final replies so far */
 };
 
 /* Prepares an item for a transaction, which is borrowed as long as the item lives. False: the

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "client/client_body.h"
 #include "smtp/smtp_error.h"
 
@@ -14,11 +13,6 @@
 enum {
     SLICES_MAX = 256
 };
-
-static int64_t present(void)
-{
-    return (int64_t)clock_monotonic_milliseconds();
-}
 
 /* ---- giving a connection up ---- */
 
@@ -32,7 +26,7 @@ static void lose(struct ph_smtp *smtp, enum ph_error_kind kind, int system_error
         snprintf(loss->verb, sizeof loss->verb, "%s", verb);
         snprintf(loss->message, sizeof loss->message, "%s", message);
     }
-    ph_engine_end_of_input(smtp->engine, system_error, present());
+    ph_engine_end_of_input(smtp->engine, system_error, client_session_now());
 }
 
 static void lose_by_fault(struct ph_smtp *smtp, const struct fault *fault)
@@ -42,8 +36,8 @@ static void lose_by_fault(struct ph_smtp *smtp, const struct fault *fault)
         kind = PH_ERROR_CERTIFICATE;
     else if (fault->system_error == ENOMEM)
         kind = PH_ERROR_MEMORY;
-    else if (fault->system_error == 0 && smtp->transport.is_encrypted)
-        kind = PH_ERROR_TLS;
+    else if (fault->kind == FAULT_PERMANENT && smtp->transport.is_encrypted)
+        kind = PH_ERROR_TLS; /* a stream that was merely cut off is FAULT_TEMPORARY */
     lose(smtp, kind, fault->system_error, "", fault->message);
 }
 
@@ -54,7 +48,7 @@ static bool may_go_on(struct ph_smtp *smtp)
         lose(smtp, PH_ERROR_CANCELLED, ECANCELED, "", "the call was cancelled");
         return false;
     }
-    if (smtp->deadline != INT64_MAX && present() >= smtp->deadline) {
+    if (smtp->deadline != INT64_MAX && client_session_now() >= smtp->deadline) {
         lose(smtp, PH_ERROR_TIMEOUT, ETIMEDOUT, "",
              "the call took longer than its total time limit");
         return false;
@@ -72,8 +66,8 @@ static bool feed(struct ph_smtp *smtp)
     size_t length = state->input_end - state->input_start;
     if (length == 0 || ph_engine_is_closed(smtp->engine))
         return false;
-    size_t taken =
-        ph_engine_feed(smtp->engine, smtp->input + state->input_start, length, present());
+    size_t taken = ph_engine_feed(smtp->engine, smtp->input + state->input_start, length,
+                                  client_session_now());
     state->input_start += taken;
     if (state->input_start == state->input_end)
         state->input_start = state->input_end = 0;
@@ -115,7 +109,7 @@ static void read_once(struct ph_smtp *smtp)
     case NET_AGAIN:
         break;
     case NET_END:
-        ph_engine_end_of_input(smtp->engine, 0, present());
+        ph_engine_end_of_input(smtp->engine, 0, client_session_now());
         break;
     case NET_FAILED:
         lose_by_fault(smtp, &fault);
@@ -137,7 +131,7 @@ static enum net_result write_once(struct ph_smtp *smtp, struct fault *fault)
     enum net_result result =
         client_transport_write(&smtp->transport, slices, slice_count, &count, fault);
     if (result == NET_DONE)
-        ph_engine_sent(smtp->engine, count, present());
+        ph_engine_sent(smtp->engine, count, client_session_now());
     return result == NET_END ? NET_FAILED : result;
 }
 
@@ -162,7 +156,7 @@ static void wait_and_read(struct ph_smtp *smtp, int wanted)
     if (ready < 0)
         lose_by_fault(smtp, &fault);
     else if (ready == 0 && may_go_on(smtp))
-        ph_engine_tick(smtp->engine, present());
+        ph_engine_tick(smtp->engine, client_session_now());
     else if (ready & NET_READY_READ)
         read_once(smtp);
 }
@@ -222,11 +216,11 @@ static bool handshake_on_stream(struct ph_smtp *smtp, const char *name, int64_t 
 static bool handshake_on_own(struct ph_smtp *smtp, const char *name, int64_t deadline,
                              struct ph_tls_facts *facts, struct fault *fault)
 {
-    const struct ph_transport *own = &smtp->transport.own;
-    if (own->start_tls == NULL)
+    if (smtp->transport.own.start_tls == NULL)
         return fault_set(fault, FAULT_PERMANENT, "the transport has no start_tls");
     errno = 0;
-    if (own->start_tls(own->context, name, facts, deadline - present()) == 0)
+    int64_t timeout = deadline - client_session_now();
+    if (client_transport_start_tls(&smtp->transport, name, facts, timeout) == 0)
         return true;
     if (errno == EAGAIN)
         errno = ETIMEDOUT;
@@ -271,7 +265,7 @@ bool client_loop_handshake(struct ph_smtp *smtp, struct ph_tls_facts *facts,
         smtp->options.tls.server_name != NULL ? smtp->options.tls.server_name : smtp->target.host;
     int64_t limit =
         smtp->options.timeouts.tls > 0 ? smtp->options.timeouts.tls : CLIENT_TLS_TIMEOUT_MS;
-    int64_t deadline = client_session_earlier(present() + limit, smtp->deadline);
+    int64_t deadline = client_session_earlier(client_session_now() + limit, smtp->deadline);
     *facts = (struct ph_tls_facts){0};
     bool is_done = smtp->transport.has_own ? handshake_on_own(smtp, name, deadline, facts, &fault)
                                            : client_session_ensure_tls_context(smtp, &fault) &&
@@ -299,9 +293,9 @@ static void answer_tls_wanted(struct ph_smtp *smtp)
     struct ph_tls_facts facts;
     unsigned char binding[NET_TLS_BINDING_MAX];
     if (client_loop_handshake(smtp, &facts, binding))
-        ph_engine_tls_started(smtp->engine, &facts, present());
+        ph_engine_tls_started(smtp->engine, &facts, client_session_now());
     else
-        ph_engine_end_of_input(smtp->engine, smtp->state.loss.system_error, present());
+        ph_engine_end_of_input(smtp->engine, smtp->state.loss.system_error, client_session_now());
 }
 
 /* ---- events ---- */
@@ -327,6 +321,14 @@ static bool supply_if_possible(struct ph_smtp *smtp)
     return true;
 }
 
+static void forget_item(struct ph_smtp *smtp, const struct client_item *item)
+{
+    if (smtp->state.hungry == item)
+        smtp->state.hungry = NULL;
+    if (smtp->state.piece_owner == item)
+        smtp->state.piece_owner = NULL;
+}
+
 /* Keeps for the loop what an event asks of it. True: the event is also the caller's. */
 static bool note_event(struct ph_smtp *smtp, const struct ph_event *event)
 {
@@ -335,8 +337,8 @@ static bool note_event(struct ph_smtp *smtp, const struct ph_event *event)
         smtp->state.wants_handshake = true;
     else if (event->kind == PH_EVENT_BODY_WANTED)
         smtp->state.hungry = item;
-    else if (event->kind == PH_EVENT_DONE && item != NULL && smtp->state.hungry == item)
-        smtp->state.hungry = NULL;
+    else if (event->kind == PH_EVENT_DONE && item != NULL)
+        forget_item(smtp, item);
     return event->kind != PH_EVENT_TLS_WANTED && event->kind != PH_EVENT_BODY_WANTED;
 }
 
@@ -386,7 +388,7 @@ static int64_t flush_deadline(const struct ph_smtp *smtp)
     int64_t limit = smtp->options.timeouts.data_block;
     if (limit <= 0)
         limit = CLIENT_FLUSH_TIMEOUT_MS;
-    return client_session_earlier(present() + limit, smtp->deadline);
+    return client_session_earlier(client_session_now() + limit, smtp->deadline);
 }
 
 static void wait_until_writable(struct ph_smtp *smtp)

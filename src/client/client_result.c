@@ -106,14 +106,13 @@ static void share_verdict(struct ph_result *result, enum ph_fate fate)
     }
 }
 
-/* LMTP: whoever was let in and heard no verdict of his own may have the message when others heard
- * theirs. */
+/* LMTP: whoever was let in and heard no verdict of his own shares the fate of the whole. */
 static void settle_unheard(struct ph_result *result, enum ph_fate fate)
 {
     for (size_t i = 0; i < result->recipient_count; i++) {
         struct ph_recipient_result *recipient = &result->recipients[i];
         if (is_positive(&recipient->reply) && !recipient->is_accepted)
-            recipient->fate = result->reply.code != 0 ? PH_MAYBE_SENT : fate;
+            recipient->fate = fate;
     }
 }
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "client/client_loop.h"
 #include "client/client_trace.h"
 #include "smtp/smtp_error.h"
@@ -32,10 +31,20 @@ bool client_session_take_cancel(struct ph_smtp *smtp)
     return true;
 }
 
+bool client_session_is_free(const struct ph_smtp *smtp, struct ph_error *error)
+{
+    if (!smtp->is_in_callback && !smtp->transport.is_in_callback)
+        return true;
+    return smtp_error_set(error, PH_ERROR_ARGUMENT, "",
+                          "a callback may not call into the session that called it");
+}
+
 bool client_session_begin(struct ph_smtp *smtp, struct ph_error *error)
 {
+    if (!client_session_is_free(smtp, error))
+        return false;
     int64_t total = smtp->options.timeouts.total;
-    smtp->deadline = total > 0 ? (int64_t)clock_monotonic_milliseconds() + total : INT64_MAX;
+    smtp->deadline = total > 0 ? client_session_now() + total : INT64_MAX;
     if (!client_session_take_cancel(smtp))
         return true;
     client_session_drop(smtp);
@@ -48,12 +57,16 @@ bool client_session_begin_connected(struct ph_smtp *smtp, struct ph_error *error
         return false;
     if (smtp->engine == NULL)
         return client_session_refuse(error);
+    if (smtp->state.replies_due > 0)
+        return smtp_error_set(error, PH_ERROR_ARGUMENT, "",
+                              "the reply to an earlier command is still to be read: "
+                              "ph_smtp_getreply");
     smtp->state.has_raw = false;
     client_loop_feed_rest(smtp);
     if (!ph_engine_is_closed(smtp->engine))
         return true;
     /* Its engine tells why, whatever it is asked. */
-    ph_engine_command(smtp->engine, "NOOP", NULL, (int64_t)clock_monotonic_milliseconds(), error);
+    ph_engine_command(smtp->engine, "NOOP", NULL, client_session_now(), error);
     client_session_drop(smtp);
     return false;
 }
@@ -111,7 +124,7 @@ void client_session_note(struct ph_smtp *smtp, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    trace(client_trace_context(smtp), PH_TRACE_NOTE, text, strlen(text));
+    trace(smtp, PH_TRACE_NOTE, text, strlen(text));
 }
 
 /* ---- what comes before mail ---- */
@@ -139,13 +152,18 @@ bool client_session_ensure_tls_context(struct ph_smtp *smtp, struct fault *fault
 int client_session_hello(struct ph_smtp *smtp, enum ph_hello which, const char *name,
                          struct ph_error *error)
 {
-    int64_t now = (int64_t)clock_monotonic_milliseconds();
+    int64_t now = client_session_now();
     smtp->state.has_hello = false;
+    smtp->state.hello_text = NULL;
     if (!ph_engine_hello(smtp->engine, which, name, now, error))
         return -1;
     int code = client_loop_run(smtp, error);
-    if (smtp->engine != NULL)
-        smtp->state.has_hello = code / 100 == 2;
+    if (smtp->engine == NULL || code / 100 != 2)
+        return code;
+    smtp->state.has_hello = true;
+    buffer_reset(&smtp->hello_memory);
+    buffer_append(&smtp->hello_memory, bytes_of(smtp->reply.text, smtp->reply.text_length));
+    smtp->state.hello_text = buffer_string(&smtp->hello_memory);
     return code;
 }
 
@@ -159,7 +177,7 @@ bool client_session_start_tls(struct ph_smtp *smtp, struct ph_error *error)
 {
     if (!client_session_ensure_hello(smtp, error))
         return false;
-    if (!ph_engine_starttls(smtp->engine, (int64_t)clock_monotonic_milliseconds(), error))
+    if (!ph_engine_starttls(smtp->engine, client_session_now(), error))
         return false;
     client_loop_run(smtp, error);
     if (error->kind != PH_OK)
@@ -167,6 +185,7 @@ bool client_session_start_tls(struct ph_smtp *smtp, struct ph_error *error)
     smtp->is_pooled = false;
     /* RFC 3207 4.2: what was said in clear is forgotten, and so EHLO is due again. */
     smtp->state.has_hello = false;
+    smtp->state.hello_text = NULL;
     return client_session_ensure_hello(smtp, error);
 }
 

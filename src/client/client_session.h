@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "client/client_transport.h"
 #include "net/net_connect.h"
 
@@ -22,6 +23,7 @@ enum {
     CLIENT_CONNECT_TIMEOUT_MS = 30000, /* struct ph_timeouts: connect */
     CLIENT_TLS_TIMEOUT_MS = 60000,     /* struct ph_timeouts: tls */
     CLIENT_FLUSH_TIMEOUT_MS = 180000,  /* raw bytes to be taken: struct ph_timeouts: data_block */
+    CLIENT_QUIT_TIMEOUT_MS = 5000,     /* the reply to QUIT, which changes nothing any more */
     CLIENT_KEY_SIZE = 32               /* SHA-256: what a pool knows a session by */
 };
 
@@ -37,13 +39,16 @@ struct client_loss {
 
 /* What a connection is at; zero when it begins. */
 struct client_state {
-    bool has_hello;       /* EHLO, HELO or LHLO was accepted since the connection or TLS began */
-    bool tried_starttls;  /* opportunistic: not again */
-    bool has_raw;         /* bytes went out by send or putcmd whose replies are not read yet */
-    bool is_write_broken; /* the peer takes nothing more; its last words are still read */
+    bool has_hello;        /* EHLO, HELO or LHLO was accepted since the connection or TLS began */
+    bool tried_starttls;   /* opportunistic: not again */
+    bool has_raw;          /* bytes went out by send or putcmd whose replies are not read yet */
+    bool is_login_by_hand; /* AUTH went out by putcmd: what follows may be secret */
+    bool is_write_broken;  /* the peer takes nothing more; its last words are still read */
     bool wants_handshake;
-    uint64_t transactions; /* begun on this connection (RFC 9422 MAILMAX) */
-    size_t input_start;    /* what was read and the engine has not taken yet */
+    const char *hello_text; /* of the reply to the hello that was accepted; or NULL */
+    size_t replies_due;     /* to putcmd: each is to be read by getreply */
+    uint64_t transactions;  /* begun on this connection (RFC 9422 MAILMAX) */
+    size_t input_start;     /* what was read and the engine has not taken yet */
     size_t input_end;
     struct client_loss loss;
     struct client_item *piece_owner; /* whose bytes are in piece */
@@ -68,10 +73,13 @@ struct ph_smtp {
     /* ---- kept from call to call ---- */
     struct ph_reply reply; /* the last one; its text is in reply_text */
     struct buffer reply_text;
+    struct buffer hello_memory;
+    char hello_name[CLIENT_HELLO_NAME_MAX];
     char *piece_memory;              /* CLIENT_PIECE_SIZE, made when first needed */
     struct ph_recipient *recipients; /* ph_smtp_sendmail's, turned into values */
     size_t recipient_capacity;
     int debug_level;
+    bool is_in_callback; /* one of the user's but the transport's runs: no call may begin */
 
     /* ---- cancelling; the only members that another thread touches ---- */
     bool is_cancelled; /* atomic */
@@ -88,13 +96,23 @@ static inline int64_t client_session_earlier(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
+static inline int64_t client_session_now(void)
+{
+    return (int64_t)clock_monotonic_milliseconds();
+}
+
+/* False: a callback of this very session runs, and nothing may be begun meanwhile. */
+bool client_session_is_free(const struct ph_smtp *smtp, struct ph_error *error);
+
 /* PH_ERROR_DISCONNECTED: there is no connection. */
 bool client_session_refuse(struct ph_error *error);
 
-/* Begins a call from outside: its time starts. False: cancelled; the connection is closed. */
+/* Begins a call from outside: its time starts. False: not free; or cancelled, then the connection
+ * is closed. */
 bool client_session_begin(struct ph_smtp *smtp, struct ph_error *error);
 
-/* The same, and there must be a connection; bytes that came unasked are looked at first. */
+/* The same, and there must be a connection on which no reply is due; bytes that came unasked are
+ * looked at first. */
 bool client_session_begin_connected(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Closes the connection and forgets all that was known of it. */

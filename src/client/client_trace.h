@@ -5,8 +5,11 @@
 
 #include "client/client_session.h"
 
-/* NULL = nobody. */
+/* NULL = nobody. Its context is the session. */
 ph_trace *client_trace_function(const struct ph_smtp *smtp);
-void *client_trace_context(struct ph_smtp *smtp);
+
+/* Shows a line, with "****" behind it where it goes on with a secret. */
+void client_trace_line(struct ph_smtp *smtp, enum ph_trace_kind kind, struct bytes line,
+                       bool has_secret);
 
 #endif

@@ -16,8 +16,10 @@ enum {
 void client_transport_close(struct client_transport *transport)
 {
     net_stream_close(transport->stream);
-    if (transport->has_own && transport->own.close != NULL)
+    if (transport->has_own && transport->own.close != NULL) {
+        transport->is_in_callback = true;
         transport->own.close(transport->own.context);
+    }
     *transport = (struct client_transport){0};
 }
 
@@ -52,7 +54,9 @@ enum net_result client_transport_read(struct client_transport *transport, char *
         return net_stream_read(transport->stream, buffer, size, count, fault);
     int64_t patience = transport->read_patience;
     transport->read_patience = 0;
+    transport->is_in_callback = true;
     ssize_t moved = transport->own.read(transport->own.context, buffer, size, patience);
+    transport->is_in_callback = false;
     return moved == 0 ? NET_END : own_result(moved, size, "read", count, fault);
 }
 
@@ -79,12 +83,23 @@ enum net_result client_transport_write(struct client_transport *transport,
     struct bytes piece = gather(slices, slice_count, memory);
     int64_t patience = transport->write_patience;
     transport->write_patience = 0;
+    transport->is_in_callback = true;
     ssize_t moved =
         transport->own.write(transport->own.context, piece.data, piece.length, patience);
+    transport->is_in_callback = false;
     /* A login may have passed through here. */
     if (piece.data == memory)
         secret_wipe(memory, piece.length);
     return moved == 0 ? NET_AGAIN : own_result(moved, piece.length, "write", count, fault);
+}
+
+int client_transport_start_tls(struct client_transport *transport, const char *server_name,
+                               struct ph_tls_facts *facts, int64_t timeout)
+{
+    transport->is_in_callback = true;
+    int result = transport->own.start_tls(transport->own.context, server_name, facts, timeout);
+    transport->is_in_callback = false;
+    return result;
 }
 
 int client_transport_wait(struct client_transport *transport, int wanted, int wake_descriptor,

@@ -16,17 +16,14 @@ enum {
 /* Zero: nothing is open. */
 struct client_transport {
     struct net_stream *stream; /* or NULL */
+    int descriptor;            /* the stream's, which closes it */
     struct ph_transport own;   /* when has_own */
     bool has_own;
     bool is_encrypted;
+    bool is_in_callback;   /* one of own runs */
     int64_t read_patience; /* the user's: how long the next call may wait, milliseconds */
     int64_t write_patience;
 };
-
-static inline bool client_transport_is_open(const struct client_transport *transport)
-{
-    return transport->stream != NULL || transport->has_own;
-}
 
 /* Ends it at once; does nothing when nothing is open. */
 void client_transport_close(struct client_transport *transport);
@@ -38,6 +35,10 @@ enum net_result client_transport_read(struct client_transport *transport, char *
 enum net_result client_transport_write(struct client_transport *transport,
                                        const struct iovec *slices, size_t slice_count,
                                        size_t *count, struct fault *fault);
+
+/* Calls the user's start_tls, which there must be: 0, or -1 with errno. */
+int client_transport_start_tls(struct client_transport *transport, const char *server_name,
+                               struct ph_tls_facts *facts, int64_t timeout);
 
 /* As net_stream_wait. The user's transport cannot wait by itself: the next read or write does. */
 int client_transport_wait(struct client_transport *transport, int wanted, int wake_descriptor,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "client/client_loop.h"
 #include "client/client_session.h"
@@ -16,6 +16,7 @@ enum {
     POOL_IDLE_MAX_DEFAULT = 8,
     POOL_IDLE_MAX = 4096,
     POOL_IDLE_TIMEOUT_MS = 60000,
+    POOL_SALT_SIZE = 32,
     POOL_PROOF_TIMEOUT_MS = 5000 /* a server that does not answer RSET by then is as good as gone */
 };
 
@@ -25,12 +26,8 @@ struct ph_pool {
     int64_t idle_timeout;
     struct ph_smtp **idle; /* the newest last */
     size_t idle_count;
+    unsigned char salt[POOL_SALT_SIZE]; /* a digest means nothing outside of this pool */
 };
-
-static int64_t present(void)
-{
-    return (int64_t)clock_monotonic_milliseconds();
-}
 
 /* ---- the key: everything that makes one connection differ from another ---- */
 
@@ -121,13 +118,16 @@ static void add_login(EVP_MD_CTX *digest, bool *is_sound, const struct ph_login 
     add_number(digest, is_sound, (uintptr_t)login->own->context);
 }
 
-/* Only this digest is kept, never a secret that went into it. */
-static bool make_key(const struct ph_smtp_options *options, const struct ph_login *login,
-                     unsigned char key[CLIENT_KEY_SIZE], struct ph_error *error)
+/* Only this digest is kept, never a secret that went into it. The salt is random, so that nobody
+ * who sees digests can have prepared those of likely passwords. */
+static bool make_key(const struct ph_pool *pool, const struct ph_smtp_options *options,
+                     const struct ph_login *login, unsigned char key[CLIENT_KEY_SIZE],
+                     struct ph_error *error)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool is_sound = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
     if (is_sound) {
+        add_bytes(digest, &is_sound, pool->salt, sizeof pool->salt);
         add_options(digest, &is_sound, options);
         add_login(digest, &is_sound, login);
         is_sound = is_sound && EVP_DigestFinal_ex(digest, key, NULL) == 1;
@@ -157,6 +157,12 @@ struct ph_pool *ph_pool_new(size_t idle_max, int64_t idle_timeout, struct ph_err
     }
     pool->idle_max = idle_max == 0 ? POOL_IDLE_MAX_DEFAULT : idle_max;
     pool->idle_timeout = idle_timeout <= 0 ? POOL_IDLE_TIMEOUT_MS : idle_timeout;
+    struct fault fault = {0};
+    if (!random_fill(pool->salt, sizeof pool->salt, &fault)) {
+        free(pool);
+        smtp_error_from_fault(error, PH_ERROR_LIMIT, "", &fault, "a pool cannot be made");
+        return NULL;
+    }
     pool->idle = calloc(pool->idle_max, sizeof(struct ph_smtp *));
     if (pool->idle == NULL || pthread_mutex_init(&pool->mutex, NULL) != 0) {
         free(pool->idle);
@@ -176,7 +182,7 @@ static void retire(struct ph_smtp *smtp)
     size_t count;
     struct fault fault;
     if (smtp->engine != NULL && !ph_engine_is_closed(smtp->engine) &&
-        ph_engine_quit(smtp->engine, present(), NULL)) {
+        ph_engine_quit(smtp->engine, client_session_now(), NULL)) {
         size_t slice_count = ph_engine_output(smtp->engine, slices, 4);
         if (slice_count > 0)
             client_transport_write(&smtp->transport, slices, slice_count, &count, &fault);
@@ -191,6 +197,7 @@ void ph_pool_free(struct ph_pool *pool)
     for (size_t i = 0; i < pool->idle_count; i++)
         retire(pool->idle[i]);
     pthread_mutex_destroy(&pool->mutex);
+    secret_wipe(pool->salt, sizeof pool->salt);
     free(pool->idle);
     free(pool);
 }
@@ -230,7 +237,7 @@ static void retire_expired(struct ph_pool *pool)
     struct ph_smtp *smtp;
     do {
         pthread_mutex_lock(&pool->mutex);
-        smtp = take_expired(pool, present());
+        smtp = take_expired(pool, client_session_now());
         pthread_mutex_unlock(&pool->mutex);
         retire(smtp);
     } while (smtp != NULL);
@@ -254,8 +261,9 @@ static bool is_alive(struct ph_smtp *smtp)
     struct ph_error error;
     if (!client_session_begin_connected(smtp, &error))
         return false;
-    smtp->deadline = client_session_earlier(smtp->deadline, present() + POOL_PROOF_TIMEOUT_MS);
-    return ph_engine_command(smtp->engine, "RSET", NULL, present(), &error) &&
+    smtp->deadline =
+        client_session_earlier(smtp->deadline, client_session_now() + POOL_PROOF_TIMEOUT_MS);
+    return ph_engine_command(smtp->engine, "RSET", NULL, client_session_now(), &error) &&
            client_loop_run(smtp, &error) == 250 && smtp->engine != NULL;
 }
 
@@ -284,7 +292,7 @@ struct ph_smtp *ph_pool_get(struct ph_pool *pool, const struct ph_smtp_options *
     unsigned char key[CLIENT_KEY_SIZE];
     if (options == NULL)
         options = &defaults;
-    if (!make_key(options, login, key, error))
+    if (!make_key(pool, options, login, key, error))
         return NULL;
     retire_expired(pool);
     struct ph_smtp *smtp;
@@ -319,7 +327,7 @@ void ph_pool_put(struct ph_pool *pool, struct ph_smtp *smtp)
         return;
     }
     ph_smtp_set_debuglevel(smtp, 0);
-    smtp->idle_since = present();
+    smtp->idle_since = client_session_now();
     struct ph_smtp *oldest = NULL;
     pthread_mutex_lock(&pool->mutex);
     if (pool->idle_count == pool->idle_max)

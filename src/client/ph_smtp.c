@@ -11,18 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/auto.h"
 #include "client/client_loop.h"
 #include "client/client_options.h"
 #include "client/client_session.h"
 #include "client/client_trace.h"
 #include "mail/domain.h"
 #include "smtp/smtp_error.h"
-
-static int64_t present(void)
-{
-    return (int64_t)clock_monotonic_milliseconds();
-}
 
 /* ---- birth and end ---- */
 
@@ -36,11 +31,44 @@ static bool are_options_usable(const struct ph_smtp_options *options, struct ph_
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "there is no such kind of proxy");
     if (options->proxy.kind != PH_PROXY_NONE && options->proxy.address == NULL)
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "the proxy has no address");
-    if (options->local_hostname != NULL &&
-        !domain_is_hello_name(bytes_from_string(options->local_hostname)))
+    return true;
+}
+
+/* As ph_smtp_ehlo takes a name: U-labels become A-labels. */
+static bool convert_local_hostname(struct ph_smtp *smtp, struct ph_error *error)
+{
+    const char **name = &smtp->options.local_hostname;
+    struct fault fault = {0};
+    AUTO(buffer)
+    ascii = BUFFER(CLIENT_HELLO_NAME_MAX);
+    if (*name == NULL)
+        return true;
+    if (!domain_write_ascii(bytes_from_string(*name), &ascii, &fault) ||
+        (!buffer_is_failed(&ascii) && !domain_is_hello_name(buffer_bytes(&ascii))))
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "EHLO",
                               "local_hostname is neither a domain nor an address literal");
-    return true;
+    *name =
+        buffer_is_failed(&ascii) ? NULL : arena_copy_string(&smtp->memory, buffer_bytes(&ascii));
+    return *name != NULL || smtp_error_memory(error);
+}
+
+/* A name that certificates can hold: a host without a port, A-labels or an address. */
+static bool convert_server_name(struct ph_smtp *smtp, struct ph_error *error)
+{
+    const unsigned no_port = 65535;
+    const char **name = &smtp->options.tls.server_name;
+    struct fault fault = {0};
+    struct net_target target;
+    if (*name == NULL)
+        return true;
+    if (!net_target_parse(*name, no_port, &target, &fault))
+        return smtp_error_from_fault(error, PH_ERROR_ARGUMENT, "TLS", &fault,
+                                     "tls.server_name cannot be understood");
+    if (target.is_path || target.port != no_port)
+        return smtp_error_set(error, PH_ERROR_ARGUMENT, "TLS",
+                              "tls.server_name is neither a host name nor an address");
+    *name = arena_copy_string(&smtp->memory, bytes_from_string(target.host));
+    return *name != NULL || smtp_error_memory(error);
 }
 
 /* Files that are named are read at once: a wrong path is the program's mistake, not the
@@ -62,6 +90,7 @@ static bool fill(struct ph_smtp *smtp, const struct ph_smtp_options *options,
 {
     arena_init(&smtp->memory, CLIENT_OPTIONS_MAX);
     buffer_init(&smtp->reply_text, PH_ENGINE_REPLY_MAX);
+    buffer_init(&smtp->hello_memory, PH_ENGINE_REPLY_MAX);
     smtp->deadline = INT64_MAX;
     smtp->wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     if (smtp->wake_descriptor < 0) {
@@ -73,7 +102,8 @@ static bool fill(struct ph_smtp *smtp, const struct ph_smtp_options *options,
         smtp->options = (struct ph_smtp_options){0};
         return smtp_error_memory(error);
     }
-    return load_tls_files(smtp, error);
+    return convert_local_hostname(smtp, error) && convert_server_name(smtp, error) &&
+           load_tls_files(smtp, error);
 }
 
 struct ph_smtp *ph_smtp_new(const struct ph_smtp_options *options, struct ph_error *error)
@@ -106,6 +136,7 @@ void ph_smtp_free(struct ph_smtp *smtp)
     client_options_wipe(&smtp->options);
     arena_clear(&smtp->memory);
     buffer_clear(&smtp->reply_text);
+    buffer_clear(&smtp->hello_memory);
     free(smtp->piece_memory);
     free(smtp->recipients);
     free(smtp);
@@ -130,11 +161,12 @@ static void find_hello_name(const struct ph_smtp *smtp, char *name, size_t size)
 
 static bool make_engine(struct ph_smtp *smtp, struct ph_error *error)
 {
-    char name[CLIENT_HELLO_NAME_MAX];
+    char name[CLIENT_HELLO_NAME_MAX] = "";
     find_hello_name(smtp, name, sizeof name);
+    memcpy(smtp->hello_name, name, sizeof name);
     const struct ph_smtp_options *options = &smtp->options;
     struct ph_engine_options wishes = {
-        .hello_name = name,
+        .hello_name = smtp->hello_name,
         .server_name = smtp->target.host,
         .server_port = smtp->target.port,
         .lmtp = options->lmtp,
@@ -144,9 +176,9 @@ static bool make_engine(struct ph_smtp *smtp, struct ph_error *error)
         .bodies_in_flight = options->bodies_in_flight,
         .timeouts = options->timeouts,
         .trace = client_trace_function(smtp),
-        .trace_context = client_trace_context(smtp),
+        .trace_context = smtp,
     };
-    smtp->engine = ph_engine_new(&wishes, present(), error);
+    smtp->engine = ph_engine_new(&wishes, client_session_now(), error);
     return smtp->engine != NULL;
 }
 
@@ -165,7 +197,7 @@ static bool greet(struct ph_smtp *smtp, struct ph_error *error)
     if (!make_engine(smtp, error))
         return false;
     if (is_implicit)
-        ph_engine_tls_started(smtp->engine, &facts, present());
+        ph_engine_tls_started(smtp->engine, &facts, client_session_now());
     client_loop_run(smtp, error);
     return error->kind == PH_OK;
 }
@@ -192,8 +224,13 @@ static void choose_tls_mode(struct ph_smtp *smtp, bool is_loopback)
 {
     smtp->is_loopback = is_loopback;
     smtp->tls_mode = smtp->options.tls.mode;
-    if (smtp->tls_mode == PH_TLS_DEFAULT)
-        smtp->tls_mode = is_loopback || smtp->options.lmtp ? PH_TLS_NONE : PH_TLS_STARTTLS;
+    if (smtp->tls_mode != PH_TLS_DEFAULT)
+        return;
+    /* RFC 8314 3.3: a server there says nothing before TLS. */
+    if (smtp->target.port == PH_SMTPS_PORT && !smtp->options.lmtp)
+        smtp->tls_mode = PH_TLS_IMPLICIT;
+    else
+        smtp->tls_mode = is_loopback ? PH_TLS_NONE : PH_TLS_STARTTLS;
 }
 
 static bool parse_target(struct ph_smtp *smtp, const char *host, unsigned port,
@@ -262,7 +299,7 @@ static bool open_stream(struct ph_smtp *smtp, struct ph_error *error)
         .source_address = options->source_address,
         .source_port = options->source_port,
         .proxy = proxy.kind == NET_PROXY_NONE ? NULL : &proxy,
-        .deadline = client_session_earlier(present() + limit, smtp->deadline),
+        .deadline = client_session_earlier(client_session_now() + limit, smtp->deadline),
         .wake_descriptor = smtp->wake_descriptor,
     };
     struct fault fault = {0};
@@ -270,6 +307,7 @@ static bool open_stream(struct ph_smtp *smtp, struct ph_error *error)
     int descriptor = net_connect(&smtp->target, &wishes, &phase, &fault);
     if (descriptor < 0)
         return fail_to_connect(smtp, phase, &fault, error);
+    smtp->transport.descriptor = descriptor;
     smtp->transport.stream = net_stream_take(descriptor, &fault);
     if (smtp->transport.stream == NULL) {
         close(descriptor);
@@ -338,6 +376,7 @@ static bool take_descriptor(struct ph_smtp *smtp, int descriptor, const char *ho
         return false;
     struct fault fault = {0};
     bool is_loopback = is_named_local(smtp, host) && is_local_peer(descriptor);
+    smtp->transport.descriptor = descriptor;
     smtp->transport.stream = net_stream_take(descriptor, &fault);
     if (smtp->transport.stream == NULL)
         return smtp_error_from_fault(error, PH_ERROR_ARGUMENT, "connect", &fault,
@@ -365,42 +404,69 @@ bool ph_smtp_connect_take_descriptor(struct ph_smtp *smtp, int descriptor, const
     return is_connected;
 }
 
+/* error may not be NULL. */
+static bool take_transport(struct ph_smtp *smtp, const char *host, struct ph_error *error)
+{
+    const struct ph_transport *own = &smtp->transport.own;
+    if (own->read == NULL || own->write == NULL)
+        smtp_error_set(error, PH_ERROR_ARGUMENT, "connect", "the transport cannot read or write");
+    else if (parse_target(smtp, host, 0, error)) {
+        choose_tls_mode(smtp, is_named_local(smtp, host));
+        client_session_note(smtp, "connected by the program's own transport");
+        return greet_or_drop(smtp, error);
+    }
+    client_session_drop(smtp);
+    return false;
+}
+
 bool ph_smtp_connect_transport(struct ph_smtp *smtp, const struct ph_transport *transport,
                                const char *host, struct ph_error *error)
 {
     struct ph_error failure;
     bool is_connected = false;
-    bool has_begun = client_session_begin(smtp, &failure);
-    if (has_begun)
+    if (!client_session_begin(smtp, &failure)) {
+        struct client_transport refused = {.own = *transport, .has_own = true};
+        client_transport_close(&refused);
+    } else {
         client_session_drop(smtp);
-    smtp->transport = (struct client_transport){.own = *transport, .has_own = true};
-    if (has_begun && transport->read != NULL && transport->write != NULL) {
-        if (parse_target(smtp, host, 0, &failure)) {
-            choose_tls_mode(smtp, is_named_local(smtp, host));
-            client_session_note(smtp, "connected by the program's own transport");
-            is_connected = greet(smtp, &failure);
-        }
-    } else if (has_begun) {
-        smtp_error_set(&failure, PH_ERROR_ARGUMENT, "connect",
-                       "the transport cannot read or write");
+        smtp->transport = (struct client_transport){.own = *transport, .has_own = true};
+        is_connected = take_transport(smtp, host, &failure);
     }
-    if (is_connected)
-        return true;
-    client_session_drop(smtp);
-    if (error != NULL)
+    if (!is_connected && error != NULL)
         *error = failure;
-    return false;
+    return is_connected;
 }
 
 /* ---- the end of a connection ---- */
 
+/* What was asked by hand is answered before QUIT is. error may not be NULL. */
+static int say_quit(struct ph_smtp *smtp, struct ph_error *error)
+{
+    if (!client_session_begin(smtp, error))
+        return -1;
+    if (smtp->engine == NULL) {
+        client_session_refuse(error);
+        return -1;
+    }
+    smtp->deadline =
+        client_session_earlier(smtp->deadline, client_session_now() + CLIENT_QUIT_TIMEOUT_MS);
+    for (size_t due = smtp->state.replies_due; due > 0; due--)
+        if (!ph_engine_expect(smtp->engine, client_session_now(), error) ||
+            client_loop_run(smtp, error) < 0)
+            return -1;
+    smtp->state.has_raw = false;
+    client_loop_feed_rest(smtp);
+    if (!ph_engine_quit(smtp->engine, client_session_now(), error))
+        return -1;
+    return client_loop_run(smtp, error);
+}
+
 int ph_smtp_quit(struct ph_smtp *smtp, struct ph_error *error)
 {
     struct ph_error failure;
-    int code = -1;
-    if (client_session_begin_connected(smtp, &failure) &&
-        ph_engine_quit(smtp->engine, present(), &failure))
-        code = client_loop_run(smtp, &failure);
+    if (!client_session_is_free(smtp, error))
+        return -1;
+    int code = say_quit(smtp, &failure);
     client_session_drop(smtp);
     if (code < 0 && error != NULL)
         *error = failure;
@@ -442,6 +508,23 @@ bool ph_smtp_is_encrypted(const struct ph_smtp *smtp)
     return ph_smtp_is_connected(smtp) && smtp->transport.is_encrypted;
 }
 
+int ph_smtp_descriptor(const struct ph_smtp *smtp)
+{
+    return smtp->transport.stream == NULL ? -1 : smtp->transport.descriptor;
+}
+
+const char *ph_smtp_local_hostname(const struct ph_smtp *smtp)
+{
+    if (smtp->engine != NULL)
+        return smtp->hello_name;
+    return smtp->options.local_hostname == NULL ? "" : smtp->options.local_hostname;
+}
+
+const char *ph_smtp_hello_text(const struct ph_smtp *smtp)
+{
+    return smtp->state.hello_text == NULL ? "" : smtp->state.hello_text;
+}
+
 bool ph_smtp_has_extn(const struct ph_smtp *smtp, const char *keyword)
 {
     return ph_smtp_extension(smtp, keyword) != NULL;
@@ -462,5 +545,5 @@ void ph_smtp_set_debuglevel(struct ph_smtp *smtp, int level)
 {
     smtp->debug_level = level;
     if (smtp->engine != NULL)
-        ph_engine_set_trace(smtp->engine, client_trace_function(smtp), client_trace_context(smtp));
+        ph_engine_set_trace(smtp->engine, client_trace_function(smtp), smtp);
 }

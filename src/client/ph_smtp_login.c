@@ -1,7 +1,6 @@
 /* STARTTLS and logins. */
 #include <posthorn/smtp.h>
 
-#include "base/clock.h"
 #include "client/client_loop.h"
 #include "client/client_session.h"
 #include "smtp/smtp_error.h"
@@ -27,7 +26,7 @@ static bool log_in(struct ph_smtp *smtp, const struct ph_login *login, struct ph
     here.allow_cleartext = login->allow_cleartext || smtp->is_loopback;
     /* The connection is now somebody's: not the one that a pool gave out. */
     smtp->is_pooled = false;
-    if (!ph_engine_login(smtp->engine, &here, (int64_t)clock_monotonic_milliseconds(), error))
+    if (!ph_engine_login(smtp->engine, &here, client_session_now(), error))
         return false;
     client_loop_run(smtp, error);
     return error->kind == PH_OK;

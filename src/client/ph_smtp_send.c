@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/client_body.h"
 #include "client/client_loop.h"
 #include "client/client_result.h"
@@ -69,8 +68,7 @@ static bool queue(struct ph_smtp *smtp, const struct ph_transaction *transaction
         return smtp_error_set(error, PH_ERROR_DISCONNECTED, "MAIL",
                               "the connection was lost before this message was begun");
     if (!is_within_limits(smtp, error) || !client_body_begin(item, transaction, smtp, error) ||
-        !ph_engine_send(smtp->engine, &item->transaction, (int64_t)clock_monotonic_milliseconds(),
-                        error)) {
+        !ph_engine_send(smtp->engine, &item->transaction, client_session_now(), error)) {
         item->transaction.sender = NULL;
         return false;
     }
@@ -130,8 +128,6 @@ static void hear_end(struct sending *sending, struct client_item *item,
     }
     if (item->result != NULL)
         client_result_finish(item->result, lmtp, event, &failure);
-    if (sending->smtp->state.piece_owner == item)
-        sending->smtp->state.piece_owner = NULL;
     item->transaction.sender = NULL;
     sending->under_way--;
 }
@@ -151,7 +147,8 @@ static void hear(struct sending *sending, const struct ph_event *event)
         client_result_hear(item->result, smtp->options.lmtp, event);
 }
 
-/* The engine has nothing more to say although transactions are open: it was closed under them. */
+/* The engine has nothing more to say although transactions are open: none of them can end any more.
+ */
 static void give_up(struct sending *sending)
 {
     struct ph_error failure;
@@ -161,7 +158,10 @@ static void give_up(struct sending *sending)
         struct client_item *item = &sending->items[i];
         if (item->transaction.sender != NULL && item->result != NULL)
             client_result_refuse(item->result, &failure);
+        item->transaction.sender = NULL;
     }
+    sending->smtp->state.piece_owner = NULL;
+    sending->smtp->state.hungry = NULL;
     sending->under_way = 0;
 }
 
@@ -270,6 +270,9 @@ bool ph_smtp_send_all(struct ph_smtp *smtp, const struct ph_transaction *transac
 static bool list_recipients(struct ph_smtp *smtp, const char *const *addresses, size_t count,
                             struct ph_transaction *transaction, struct ph_error *error)
 {
+    /* The list in memory may be that of the very call that a callback calls from. */
+    if (!client_session_is_free(smtp, error))
+        return false;
     if (count > PH_RECIPIENTS_MAX)
         return smtp_error_set(error, PH_ERROR_LIMIT, "RCPT", "a message has %d recipients at most",
                               PH_RECIPIENTS_MAX);

@@ -4,18 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/auto.h"
 #include "base/scan.h"
 #include "base/secret.h"
 #include "client/client_body.h"
 #include "client/client_loop.h"
 #include "client/client_session.h"
+#include "client/client_trace.h"
+#include "mail/address_list.h"
 #include "smtp/smtp_error.h"
-
-static int64_t present(void)
-{
-    return (int64_t)clock_monotonic_milliseconds();
-}
 
 /* What the verbs return for what client_loop_run came to. */
 static int report(int code, const struct ph_error *failure, struct ph_error *error)
@@ -33,7 +30,7 @@ static bool send_raw(struct ph_smtp *smtp, const char *data, size_t length, stru
      * believes. */
     smtp->is_pooled = false;
     smtp->state.has_raw = true;
-    return ph_engine_raw(smtp->engine, data, length, present(), error) &&
+    return ph_engine_raw(smtp->engine, data, length, client_session_now(), error) &&
            client_loop_flush(smtp, error);
 }
 
@@ -57,10 +54,11 @@ bool ph_smtp_send_raw(struct ph_smtp *smtp, const char *data, size_t length, str
    hand would go round what keeps them out of clear connections. */
 static bool is_allowed_by_hand(const struct ph_smtp *smtp, const char *verb, struct ph_error *error)
 {
+    /* No more is asked of it: the "*" that ends a login, and base64, are lines like others. */
+    if (verb == NULL || *verb == '\0' || *verb == ' ' || *verb == '\t')
+        return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "a command begins with a verb");
     struct scan scan = scan_of(bytes_from_string(verb));
     struct bytes word = scan_take_while(&scan, &scan_letters_and_digits);
-    if (word.length == 0)
-        return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "a command begins with a verb");
     if (bytes_equal_ignoring_case(word, BYTES("STARTTLS")))
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "STARTTLS",
                               "STARTTLS is more than a command: call ph_smtp_starttls");
@@ -81,6 +79,22 @@ static bool is_line(const char *text)
     return text == NULL || !bytes_has_line_break_or_nul(bytes_from_string(text));
 }
 
+/* The engine shows no raw bytes. Of AUTH the mechanism is shown, of what follows it nothing, until
+   the server has said that the login is over. */
+static void show_by_hand(struct ph_smtp *smtp, struct bytes line)
+{
+    struct bytes mechanism;
+    struct bytes secret = {0};
+    if (smtp->state.is_login_by_hand || smtp->reply.code == 334) {
+        secret = line;
+    } else if (bytes_starts_with_ignoring_case(line, BYTES("AUTH"))) {
+        smtp->state.is_login_by_hand = true;
+        bytes_split(bytes_skip(line, sizeof "AUTH"), ' ', &mechanism, &secret);
+    }
+    client_trace_line(smtp, PH_TRACE_SENT, bytes_slice(line, 0, line.length - secret.length),
+                      secret.length > 0);
+}
+
 bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument,
                     struct ph_error *error)
 {
@@ -97,6 +111,10 @@ bool ph_smtp_putcmd(struct ph_smtp *smtp, const char *verb, const char *argument
         return smtp_error_set(error, PH_ERROR_ARGUMENT, "", "the command is longer than %d bytes",
                               PH_ENGINE_COMMAND_MAX);
     bool is_sent = send_raw(smtp, line, (size_t)length, error);
+    if (is_sent) {
+        smtp->state.replies_due++;
+        show_by_hand(smtp, bytes_of(line, (size_t)length - 2));
+    }
     /* A login by hand passes through here. */
     secret_wipe(line, (size_t)length);
     return is_sent;
@@ -111,9 +129,13 @@ int ph_smtp_getreply(struct ph_smtp *smtp, struct ph_error *error)
         client_session_refuse(error);
         return -1;
     }
-    if (!ph_engine_expect(smtp->engine, present(), &failure))
+    if (!ph_engine_expect(smtp->engine, client_session_now(), &failure))
         return report(-1, &failure, error);
-    return report(client_loop_run(smtp, &failure), &failure, error);
+    int code = client_loop_run(smtp, &failure);
+    if (smtp->state.replies_due > 0)
+        smtp->state.replies_due--;
+    smtp->state.is_login_by_hand = smtp->state.is_login_by_hand && code == 334;
+    return report(code, &failure, error);
 }
 
 /* One command and its reply. */
@@ -121,7 +143,7 @@ static int run_command(struct ph_smtp *smtp, const char *verb, const char *argum
                        struct ph_error *error)
 {
     struct ph_error failure;
-    if (!ph_engine_command(smtp->engine, verb, argument, present(), &failure))
+    if (!ph_engine_command(smtp->engine, verb, argument, client_session_now(), &failure))
         return report(-1, &failure, error);
     return report(client_loop_run(smtp, &failure), &failure, error);
 }
@@ -198,28 +220,48 @@ int ph_smtp_help(struct ph_smtp *smtp, const char *topic, struct ph_error *error
     return command(smtp, "HELP", topic, error);
 }
 
+/* As smtplib does it: of "Ann <a@x.example>" the address is asked for. What is no such thing goes
+   as it is. */
+static bool take_address(const char *name, struct buffer *address)
+{
+    struct fault fault;
+    AUTO(address_list)
+    list = ADDRESS_LIST;
+    if (strchr(name, '<') != NULL && address_list_parse(&list, bytes_from_string(name), &fault) &&
+        list.count == 1 && list.mailbox_count == 1)
+        address_print(address_list_first(&list), address);
+    else
+        buffer_append_string(address, name);
+    return !buffer_is_failed(address);
+}
+
 /* RFC 6531 3.7.4.2: a question that is not ASCII says so, where the server understands that at all.
  */
 static int ask_for_name(struct ph_smtp *smtp, const char *verb, const char *name,
                         struct ph_error *error)
 {
+    AUTO(buffer)
+    argument = BUFFER(PH_ENGINE_COMMAND_MAX);
     if (!client_session_begin_connected(smtp, error))
         return -1;
-    if (bytes_is_ascii(bytes_from_string(name)))
-        return run_command(smtp, verb, name, error);
-    char argument[PH_ADDRESS_MAX + sizeof " SMTPUTF8"];
-    if (strlen(name) > PH_ADDRESS_MAX) {
-        smtp_error_set(error, PH_ERROR_ARGUMENT, verb, "the name is longer than %d bytes",
-                       PH_ADDRESS_MAX);
+    if (!take_address(name, &argument)) {
+        smtp_error_set(error, PH_ERROR_ARGUMENT, verb, "the name is too long");
         return -1;
     }
-    if (!(ph_engine_capabilities(smtp->engine)->set & PH_CAPABILITY_SMTPUTF8)) {
-        smtp_error_set(error, PH_ERROR_NOT_SUPPORTED, verb,
-                       "the name is not ASCII and the server does not offer SMTPUTF8");
+    if (!bytes_is_ascii(buffer_bytes(&argument))) {
+        if (!(ph_engine_capabilities(smtp->engine)->set & PH_CAPABILITY_SMTPUTF8)) {
+            smtp_error_set(error, PH_ERROR_NOT_SUPPORTED, verb,
+                           "the name is not ASCII and the server does not offer SMTPUTF8");
+            return -1;
+        }
+        buffer_append_string(&argument, " SMTPUTF8");
+    }
+    const char *line = buffer_string(&argument);
+    if (line == NULL) {
+        smtp_error_memory(error);
         return -1;
     }
-    snprintf(argument, sizeof argument, "%s SMTPUTF8", name);
-    return run_command(smtp, verb, argument, error);
+    return run_command(smtp, verb, line, error);
 }
 
 int ph_smtp_verify(struct ph_smtp *smtp, const char *address, struct ph_error *error)
@@ -246,7 +288,7 @@ int ph_smtp_mail(struct ph_smtp *smtp, const char *sender, const char *parameter
     if (!client_session_begin_connected(smtp, error))
         return -1;
     if (!client_session_prepare(smtp, &failure) ||
-        !ph_engine_mail(smtp->engine, sender, parameters, present(), &failure))
+        !ph_engine_mail(smtp->engine, sender, parameters, client_session_now(), &failure))
         return report(-1, &failure, error);
     smtp->state.transactions++;
     return report(client_loop_run(smtp, &failure), &failure, error);
@@ -258,7 +300,7 @@ int ph_smtp_rcpt(struct ph_smtp *smtp, const char *recipient, const char *parame
     struct ph_error failure;
     if (!client_session_begin_connected(smtp, error))
         return -1;
-    if (!ph_engine_rcpt(smtp->engine, recipient, parameters, present(), &failure))
+    if (!ph_engine_rcpt(smtp->engine, recipient, parameters, client_session_now(), &failure))
         return report(-1, &failure, error);
     return report(client_loop_run(smtp, &failure), &failure, error);
 }
@@ -271,7 +313,7 @@ int ph_smtp_data(struct ph_smtp *smtp, const char *message, size_t length, struc
     struct ph_transaction transaction = {.body = {.data = message, .length = length}};
     struct client_item item;
     if (!client_body_begin(&item, &transaction, smtp, &failure) ||
-        !ph_engine_data(smtp->engine, &item.transaction, present(), &failure))
+        !ph_engine_data(smtp->engine, &item.transaction, client_session_now(), &failure))
         return report(-1, &failure, error);
     return report(client_loop_run(smtp, &failure), &failure, error);
 }

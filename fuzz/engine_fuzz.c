@@ -63,6 +63,7 @@ struct send {
 enum manner {
     WHOLE,  /* a line at a time */
     PIECES, /* random pieces in and out */
+    LAZY,   /* the same, but what is to be written waits at random */
     AT_ONCE /* all that the server will ever say is there before anything is written */
 };
 
@@ -264,10 +265,15 @@ static void pull(struct play *play)
 
 /* ---- bytes ---- */
 
+static bool is_in_pieces(const struct play *play)
+{
+    return play->manner == PIECES || play->manner == LAZY;
+}
+
 static void drain(struct play *play)
 {
     struct iovec slices[8];
-    for (;;) {
+    while (play->manner != LAZY || pick(play, 3) > 1) {
         size_t count =
             smtp_client_output(play->client, slices, play->manner == PIECES ? pick(play, 8) : 8);
         if (count == 0)
@@ -276,7 +282,7 @@ static void drain(struct play *play)
         size_t length = 0;
         for (size_t i = 0; i < count; i++)
             length += slices[i].iov_len;
-        size_t taken = play->manner == PIECES ? pick(play, length) : length;
+        size_t taken = is_in_pieces(play) ? pick(play, length) : length;
         for (size_t i = 0, left = taken; left > 0; i++) {
             size_t part = slices[i].iov_len < left ? slices[i].iov_len : left;
             buffer_append(&play->output, bytes_of(slices[i].iov_base, part));
@@ -301,9 +307,7 @@ static size_t cut(struct play *play, struct bytes text)
 {
     size_t end = bytes_find_char(text, '\n');
     size_t length = end == BYTES_NOT_FOUND ? text.length : end + 1;
-    return play->manner == WHOLE    ? length
-           : play->manner == PIECES ? pick(play, length)
-                                    : text.length;
+    return play->manner == WHOLE ? length : is_in_pieces(play) ? pick(play, length) : text.length;
 }
 
 static void feed(struct play *play, struct bytes text)
@@ -606,6 +610,7 @@ static void play_script(struct play *play, struct bytes script)
         step(play, line, &later);
     }
     feed(play, buffer_bytes(&later));
+    play->manner = play->manner == LAZY ? PIECES : play->manner;
     drain(play);
 }
 
@@ -652,8 +657,10 @@ static void check_output(const struct play *play)
         struct bytes line;
         bytes_split(transcript, '\n', &line, &transcript);
         struct bytes text = bytes_slice(line, 2, line.length);
-        if (line.data[0] == '<')
-            is_data = bytes_starts_with(text, BYTES("3"));
+        if (line.data[0] == '>' && bytes_equal(text, BYTES("DATA")))
+            is_data = true;
+        if (line.data[0] == '>' && bytes_starts_with(text, BYTES("BDAT ")))
+            is_data = false;
         if (line.data[0] == '=') {
             unsigned long long count = strtoull(text.data + 1, NULL, 10);
             struct bytes body = bytes_slice(output, 0, (size_t)count);
@@ -742,6 +749,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes script = bytes_of(data, size);
     struct play whole = run(script, WHOLE);
     struct play pieces = run(script, PIECES);
+    struct play lazy = run(script, LAZY);
     struct play at_once = run(script, AT_ONCE);
     if (!whole.has_chance && !whole.has_big_body) {
         expect(bytes_equal(buffer_bytes(&whole.output), buffer_bytes(&pieces.output)));
@@ -750,6 +758,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     clear_play(&whole);
     clear_play(&pieces);
+    clear_play(&lazy);
     clear_play(&at_once);
     return 0;
 }

@@ -10,9 +10,13 @@
 static const struct scan_class label_characters = {
     .has = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true}};
 
-/* dcontent of RFC 5321 4.1.3. */
-static const struct scan_class literal_characters = {
-    .has = {['!' ... 'Z'] = true, ['^' ... '~'] = true}};
+/* dcontent of RFC 5321 4.1.3, without what a path is read by: no tag that is in use has '"', '<' or
+   '>', and with them the literal would say where the path ends. */
+static const struct scan_class literal_characters = {.has = {['!'] = true,
+                                                             ['#' ... ';'] = true,
+                                                             ['='] = true,
+                                                             ['?' ... 'Z'] = true,
+                                                             ['^' ... '~'] = true}};
 
 /* Let-dig [Ldh-str]: a label, or the tag of a general address literal. */
 static bool take_label(struct scan *scan, struct bytes *label)

@@ -18,7 +18,8 @@ enum {
    limits; no final dot. The Domain of RFC 5321 4.1.2. */
 bool domain_is_valid(struct bytes text);
 
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]" or "[tag:content]" (RFC 5321 4.1.3). */
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" or "[tag:content]" (RFC 5321 4.1.3), the content without
+   quotes and angle brackets, which no path could carry. */
 bool domain_is_address_literal(struct bytes text);
 
 /* What EHLO and LHLO may be followed by: one of the two above (RFC 5321 4.1.1.1). */

@@ -107,6 +107,9 @@ static void literals_that_are_not(void **state)
         "[tag:a]b]",
         "[tag:a\\b]",
         "[tag:a b]",
+        "[tag:>]",
+        "[tag:a<b]",
+        "[tag:\"]",
         "[tag:a\r\nb]",
         "[tag:\xc3\xa4]",
     };

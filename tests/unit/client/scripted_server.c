@@ -415,6 +415,11 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
         return sem_wait(&server->may_go_on) == 0;
     case 'K':
         return sem_post(&server->has_come) == 0;
+    case 'H':
+        if (server->tls != NULL)
+            SSL_set_quiet_shutdown(server->tls, 1);
+        close_connection(server);
+        return true;
     case 'X':
         close_connection(server);
         return true;

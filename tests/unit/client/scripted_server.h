@@ -2,19 +2,28 @@
  * written.
  *
  * A script has one step a line:
+ *
  *   S: text    sends the text with CRLF
  *   P: text    the same, if anybody still listens
  *   s: text    sends it without; \r, \n, \xhh and \\ as in C
- *   O: text    sends such a text over and over until the client closes; it must before it has taken
- * all of 32 MiB C: glob    awaits a line that matches (fnmatch) G:         takes whatever comes
- * next; the end of the stream too D:         takes a body up to the lone dot; it is at
- * scripted_server_body B: n       takes n bytes; they are at the same place T:         makes the
- * TLS handshake as a server F:         the same, but it must fail, or what follows it: the client
- * does not want this certificate E:         awaits the end of the stream W:         waits until the
- * test calls scripted_server_go_on K:         tells the test, which waits in scripted_server_await
- * X: closes the connection R:         breaks it (RST) A:         takes the next connection; the
- * first one is taken by itself When the script ends the connection is closed. Steps are played
- * until one fails.
+ *   O: text    sends such a text over and over until the client closes; it must before it has
+ *              taken all of 32 MiB
+ *   C: glob    awaits a line that matches (fnmatch)
+ *   G:         takes whatever comes next; the end of the stream too
+ *   D:         takes a body up to the lone dot; it is at scripted_server_body
+ *   B: n       takes n bytes; they are at the same place
+ *   T:         makes the TLS handshake as a server
+ *   F:         the same, but it must fail, or what follows it: the client does not want this
+ *              certificate
+ *   E:         awaits the end of the stream
+ *   W:         waits until the test calls scripted_server_go_on
+ *   K:         tells the test, which waits in scripted_server_await
+ *   X:         closes the connection
+ *   H:         the same, but without TLS's close_notify
+ *   R:         breaks it (RST)
+ *   A:         takes the next connection; the first one is taken by itself
+ *
+ * When the script ends the connection is closed. Steps are played until one fails.
  */
 #ifndef CLIENT_SCRIPTED_SERVER_H
 #define CLIENT_SCRIPTED_SERVER_H

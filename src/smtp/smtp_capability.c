@@ -4,11 +4,10 @@
 #include <posthorn/protocol.h>
 
 #include "base/scan.h"
+#include "sasl/sasl_client.h"
 
 enum {
-    /* Bytes of the names of all mechanisms; what a server lists beyond is passed over. Each name is
-     * compared with those before it, so that their number must not be the server's choice. */
-    MECHANISMS_MAX = 2048
+    MECHANISM_NAME_MAX = 20 /* RFC 4422 3.1: bytes; what is longer is no name */
 };
 
 static const struct scan_class keyword_characters = {
@@ -109,6 +108,7 @@ void smtp_capability_reset(struct smtp_capability *capability)
     point_to_texts(capability);
     buffer_reset(&capability->text);
     buffer_reset(&capability->mechanisms);
+    capability->mechanism_count = 0;
     buffer_reset(&capability->entries);
 }
 
@@ -127,8 +127,10 @@ static bool has_word(struct bytes words, struct bytes word)
 /* RFC 4954 3. */
 static void add_mechanisms(struct smtp_capability *capability, struct bytes parameters)
 {
-    char upper[64]; /* RFC 4422 3.1: names have at most 20 characters */
-    while (parameters.length > 0) {
+    char upper[MECHANISM_NAME_MAX];
+    /* Each name is compared with those before it, so that their number must not be the server's
+     * choice. */
+    while (parameters.length > 0 && capability->mechanism_count < SASL_MECHANISMS_MAX) {
         struct bytes name;
         bytes_split(parameters, ' ', &name, &parameters);
         name = bytes_trim(name);
@@ -137,13 +139,12 @@ static void add_mechanisms(struct smtp_capability *capability, struct bytes para
         for (size_t i = 0; i < name.length; i++)
             upper[i] = bytes_upper_char(name.data[i]);
         struct bytes mechanism = bytes_of(upper, name.length);
-        if (capability->mechanisms.length + 1 + name.length > MECHANISMS_MAX)
-            return;
         if (has_word(buffer_bytes(&capability->mechanisms), mechanism))
             continue;
         if (capability->mechanisms.length > 0)
             buffer_append_char(&capability->mechanisms, ' ');
         buffer_append(&capability->mechanisms, mechanism);
+        capability->mechanism_count++;
     }
 }
 

@@ -12,8 +12,9 @@
 struct smtp_capability {
     struct ph_capabilities known;
     struct buffer text;
-    struct buffer mechanisms; /* of all AUTH lines, each once */
-    struct buffer entries;    /* keyword NUL parameters NUL, for each line */
+    struct buffer mechanisms; /* of all AUTH lines, each once, SASL_MECHANISMS_MAX at most */
+    size_t mechanism_count;
+    struct buffer entries; /* keyword NUL parameters NUL, for each line */
 };
 
 void smtp_capability_init(struct smtp_capability *capability);

@@ -211,7 +211,8 @@ static enum smtp_body_progress issue_bdat(struct smtp_client *client,
     struct smtp_transaction *transaction = &operation->transaction;
     struct smtp_body_walk *body = &transaction->body;
     size_t limit = chunk_limit(transaction);
-    if (limit == 0 || !smtp_client_queue_has_room(client, 1) || is_filled(client))
+    if (limit == 0 || transaction->is_behind_rset || !smtp_client_queue_has_room(client, 1) ||
+        is_filled(client))
         return SMTP_BODY_WAITS;
     /* How many replies the last chunk calls for must be known when they come (RFC 2033 4.2). */
     if (client->is_lmtp && operation->pending > 0)

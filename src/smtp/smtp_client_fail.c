@@ -86,12 +86,35 @@ void smtp_client_fail_protocol(struct smtp_client *client, const struct fault *f
     smtp_client_fail(client, &error);
 }
 
+/* Replies come in the order of the commands, so that a server which closes here takes no message
+ * whose end was still to be answered. Of LMTP's recipients behind one that was told its verdict
+ * nobody knows. */
+static void note_no_verdict_follows(struct smtp_client *client)
+{
+    for (struct smtp_operation *operation = client->first; operation != NULL;
+         operation = operation->next) {
+        if (operation->transaction.finals_heard == 0)
+            operation->transaction.has_verdict = true;
+    }
+}
+
 /* RFC 5321 3.8: after a 421 the server closes, whatever it was asked. */
 void smtp_client_fail_by_reply(struct smtp_client *client, const struct ph_reply *reply)
 {
     struct ph_error error;
+    note_no_verdict_follows(client);
     smtp_error_from_reply(&error, PH_ERROR_DISCONNECTED, smtp_client_fail_verb(client), reply,
                           "the server is closing the connection");
+    smtp_client_fail(client, &error);
+}
+
+void smtp_client_fail_by_rset(struct smtp_client *client, const struct ph_reply *reply)
+{
+    struct ph_error error;
+    smtp_error_from_reply(&error, PH_ERROR_DISCONNECTED, "RSET", reply,
+                          "the server would not forget the envelope before, so nothing more is "
+                          "said to it");
+    error.retry = true;
     smtp_client_fail(client, &error);
 }
 

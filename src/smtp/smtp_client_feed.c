@@ -106,10 +106,15 @@ static void hear(struct smtp_client *client)
         client->pending_count--;
         pending.operation->pending--;
     }
-    if (pending.what != SMTP_AWAITED_RSET)
+    bool is_rset = pending.what == SMTP_AWAITED_RSET;
+    if (is_rset)
+        transaction->is_behind_rset = false;
+    else
         hand_to_owner(client, &pending, &reply);
     if (reply.code == 421)
         smtp_client_fail_by_reply(client, &reply);
+    else if (is_rset && reply.code / 100 != 2)
+        smtp_client_fail_by_rset(client, &reply);
     else if (is_early)
         smtp_client_fail_early(client, &reply);
 }

@@ -84,6 +84,7 @@ struct smtp_transaction {
     enum smtp_phase phase;
     bool is_data_only; /* ph_engine_data: the envelope was given by commands */
     bool uses_bdat;
+    bool is_behind_rset;           /* no body by BDAT goes out before RSET is answered */
     bool has_dsn;                  /* DSN parameters are sent */
     struct smtp_command_mail mail; /* all but the sender */
     unsigned dropped;
@@ -254,6 +255,10 @@ void smtp_client_fail_protocol(struct smtp_client *client, const struct fault *f
 
 /* RFC 5321 3.8: after a 421 the server closes, whatever it was asked. */
 void smtp_client_fail_by_reply(struct smtp_client *client, const struct ph_reply *reply);
+
+/* RFC 5321 4.1.1.5: RSET is answered by 250. After anything else the next message might go to the
+ * recipients of the last. */
+void smtp_client_fail_by_rset(struct smtp_client *client, const struct ph_reply *reply);
 
 /* A reply came before all of what it answers was written. */
 void smtp_client_fail_early(struct smtp_client *client, const struct ph_reply *reply);

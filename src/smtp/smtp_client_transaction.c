@@ -39,8 +39,13 @@ static void issue_rset(struct smtp_client *client, struct smtp_operation *operat
     /* RFC 3030 2: after a BDAT that failed only RSET helps. RFC 5321 4.1.1.4 clears the buffers
      * after DATA too, but there are servers that keep the envelope of a message that they refused
      * at its end. Whether it was refused is not known yet. */
-    if (client->needs_rset || client->has_envelope || is_behind_body)
+    bool is_owed = client->needs_rset || client->has_envelope;
+    if (is_owed || is_behind_body) {
         smtp_client_queue_rset(client, operation);
+        /* Nothing else stops a body by BDAT where RSET is refused. Whoever wants bodies in flight
+         * takes that upon himself, as long as nothing was refused. */
+        transaction->is_behind_rset = is_owed || !client->has_bodies_in_flight;
+    }
     operation->is_begun = true;
     transaction->phase = SMTP_PHASE_MAIL;
 }

@@ -1,6 +1,8 @@
 /* What EHLO says, in the words of servers tidy and untidy. */
 #include "smtp/smtp_capability.h"
 
+#include <stdio.h>
+
 #include "failing_allocation.h"
 #include "unit.h"
 
@@ -44,6 +46,27 @@ static void test_mechanisms_add_up(void **state)
     read_text(&capability, "mx\nAUTH=LOGIN plain\nauth PLAIN  CRAM-MD5 \nAUTH");
     assert_string_equal(capability.known.mechanisms, "LOGIN PLAIN CRAM-MD5");
     assert_string_equal(smtp_capability_find(&capability, "auth"), "LOGIN PLAIN CRAM-MD5");
+    smtp_capability_clear(&capability);
+}
+
+static void test_many_mechanisms(void **state)
+{
+    (void)state;
+    static char text[60 * 1024];
+    struct smtp_capability capability;
+    int length = snprintf(text, sizeof text, "mx\nAUTH %s X0123456789", "A234567890123456789012");
+    for (int i = 0; i < 4500; i++)
+        length += snprintf(text + length, sizeof text - (size_t)length, " X%d PLAIN", i % 4000);
+    read_text(&capability, text);
+    struct bytes rest = bytes_from_string(capability.known.mechanisms);
+    struct bytes name;
+    size_t count = 1;
+    while (bytes_split(rest, ' ', &name, &rest))
+        count++;
+    assert_int_equal(count, 32);
+    assert_bytes(name, "X29");
+    assert_true(bytes_starts_with(bytes_from_string(capability.known.mechanisms),
+                                  BYTES("X0123456789 X0 PLAIN X1 X2 ")));
     smtp_capability_clear(&capability);
 }
 
@@ -101,11 +124,9 @@ static void test_out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_keywords),
-    cmocka_unit_test(test_mechanisms_add_up),
-    cmocka_unit_test(test_what_is_no_capability),
-    cmocka_unit_test(test_last_of_two_counts),
-    cmocka_unit_test(test_everything_is_forgotten),
+    cmocka_unit_test(test_keywords),           cmocka_unit_test(test_mechanisms_add_up),
+    cmocka_unit_test(test_many_mechanisms),    cmocka_unit_test(test_what_is_no_capability),
+    cmocka_unit_test(test_last_of_two_counts), cmocka_unit_test(test_everything_is_forgotten),
     cmocka_unit_test(test_out_of_memory),
 };
 

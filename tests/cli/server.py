@@ -5,6 +5,9 @@ import socketserver
 import threading
 
 
+SILENCE = object()
+
+
 class Letter:
     def __init__(self, sender, recipients, content):
         self.sender = sender
@@ -55,7 +58,9 @@ class Handler(socketserver.StreamRequestHandler):
         """Says what the test has planned for the command, else what is usual. True when it was a yes."""
         for start, reply in self.server.replies.items():
             if key.upper().startswith(start.upper()):
-                if reply is None:
+                if reply is SILENCE:
+                    self.rfile.read()
+                if reply in (None, SILENCE):
                     raise Gone
                 if reply:
                     self.say(reply)

@@ -89,7 +89,11 @@ static void show_by_hand(struct ph_smtp *smtp, struct bytes line)
         secret = line;
     } else if (bytes_starts_with_ignoring_case(line, BYTES("AUTH"))) {
         smtp->state.is_login_by_hand = true;
-        bytes_split(bytes_skip(line, sizeof "AUTH"), ' ', &mechanism, &secret);
+        struct bytes arguments = bytes_skip(line, sizeof "AUTH");
+        if (bytes_has_char(arguments, '\t'))
+            secret = arguments;
+        else
+            bytes_split(arguments, ' ', &mechanism, &secret);
     }
     client_trace_line(smtp, PH_TRACE_SENT, bytes_slice(line, 0, line.length - secret.length),
                       secret.length > 0);
@@ -134,7 +138,8 @@ int ph_smtp_getreply(struct ph_smtp *smtp, struct ph_error *error)
     int code = client_loop_run(smtp, &failure);
     if (smtp->state.replies_due > 0)
         smtp->state.replies_due--;
-    smtp->state.is_login_by_hand = smtp->state.is_login_by_hand && code == 334;
+    if (code != 334 && smtp->state.replies_due == 0)
+        smtp->state.is_login_by_hand = false;
     return report(code, &failure, error);
 }
 

@@ -340,7 +340,9 @@ static void shows_what_is_put_by_hand(void **state)
                                                                               "S: 250 ok\n"
                                                                               "C: AUTH PLAIN *\n"
                                                                               "S: 535 no\n"
+                                                                              "C: HELP\n"
                                                                               "C: AUTH LOGIN\n"
+                                                                              "S: 214 help\n"
                                                                               "C: VXNlcg==\n"
                                                                               "S: 334 one\n"
                                                                               "S: 334 two\n"
@@ -358,7 +360,9 @@ static void shows_what_is_put_by_hand(void **state)
     ph_smtp_getreply(smtp, NULL);
     assert_true(ph_smtp_putcmd(smtp, "AUTH", "PLAIN AGJvYgBzZWNyZXQ=", NULL));
     ph_smtp_getreply(smtp, NULL);
+    assert_true(ph_smtp_putcmd(smtp, "HELP", NULL, NULL));
     assert_true(ph_smtp_putcmd(smtp, "AUTH", "LOGIN", NULL));
+    ph_smtp_getreply(smtp, NULL);
     assert_true(ph_smtp_putcmd(smtp, "VXNlcg==", NULL, NULL));
     ph_smtp_getreply(smtp, NULL);
     ph_smtp_getreply(smtp, NULL);
@@ -366,9 +370,10 @@ static void shows_what_is_put_by_hand(void **state)
     assert_int_equal(ph_smtp_getreply(smtp, NULL), 235);
     assert_true(ph_smtp_putcmd(smtp, "NOOP", NULL, NULL));
     ph_smtp_getreply(smtp, NULL);
-    assert_string_equal(text,
-                        "0NOOP x|1250 ok|0AUTH PLAIN ****|1535 no|0AUTH LOGIN|0****|1334 ****|"
-                        "1334 ****|0****|1235 ok|0NOOP|1250 ok|");
+    assert_string_equal(
+        text,
+        "0NOOP x|1250 ok|0AUTH PLAIN ****|1535 no|0HELP|0AUTH LOGIN|1214 help|0****|1334 ****|"
+        "1334 ****|0****|1235 ok|0NOOP|1250 ok|");
     ph_smtp_free(smtp);
     scripted_server_finish(server);
 }

@@ -52,8 +52,11 @@ static int settle_account(const struct send_request *request, struct send_accoun
 {
     struct fault fault;
     /* A server given by name gets no other account's password. */
-    bool asks_profile = request->account_name != NULL || request->config_path != NULL ||
+    bool asks_profile = request->account_name != NULL ||
                         send_account_value(&request->account, SEND_ACCOUNT_SERVER) == NULL;
+    if (!asks_profile && request->config_path != NULL && !request->quiet)
+        report_warning("%s is not read, because --server is given and --account is not",
+                       request->config_path);
     if (asks_profile) {
         int code = send_profile_load(request->config_path, request->account_name, NULL, account);
         if (code != EX_OK)

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "cli/report.h"
@@ -112,12 +113,30 @@ static int choose(cfg_t *file, const char *path, const char *name, const char *s
     return section == NULL ? EX_OK : read_section(section, account);
 }
 
+/* Who writes the file chooses the server and the commands that are run. */
+static int check_owner(const char *path, const struct stat *status)
+{
+    if (status->st_uid != geteuid() && status->st_uid != 0)
+        report_error("%s: belongs to another user, so what it says is not followed", path);
+    else if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        report_error("%s: others may write to it (mode %04o); run chmod go-w on it", path,
+                     (unsigned)(status->st_mode & 07777));
+    else
+        return EX_OK;
+    return EX_CONFIG;
+}
+
+static bool has_password(cfg_t *section)
+{
+    const char *proxy = cfg_getstr(section, "proxy");
+    return cfg_getstr(section, "password") != NULL || (proxy != NULL && strchr(proxy, '@') != NULL);
+}
+
 /* A password in the open is for its owner's eyes only. */
 static int check_privacy(cfg_t *file, const char *path, const struct stat *status)
 {
     for (unsigned i = 0; i < cfg_size(file, "account"); i++) {
-        cfg_t *section = cfg_getnsec(file, "account", i);
-        if (cfg_size(section, "password") > 0 && cfg_getstr(section, "password") != NULL &&
+        if (has_password(cfg_getnsec(file, "account", i)) &&
             (status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
             report_error("%s: holds a password and is open to others (mode %04o); "
                          "run chmod 600 on it, or use password-command",
@@ -155,8 +174,8 @@ static void check_values_of(cfg_t *file)
     }
 }
 
-static int parse(FILE *stream, const char *path, const char *name, const char *sender,
-                 struct send_account *account)
+static int parse(FILE *stream, const char *path, const struct stat *status, const char *name,
+                 const char *sender, struct send_account *account)
 {
     cfg_opt_t account_options[SEND_ACCOUNT_FIELDS + 1] = {0};
     declare_account(account_options);
@@ -174,12 +193,9 @@ static int parse(FILE *stream, const char *path, const char *name, const char *s
     check_values_of(file);
     /* cfg_parse_fp only names the file when it has no name yet. */
     file->filename = strdup(path);
-    struct stat status;
-    int code = EX_OK;
-    if (fstat(fileno(stream), &status) != 0 || cfg_parse_fp(file, stream) != CFG_SUCCESS)
-        code = EX_CONFIG;
+    int code = cfg_parse_fp(file, stream) == CFG_SUCCESS ? EX_OK : EX_CONFIG;
     if (code == EX_OK)
-        code = check_privacy(file, path, &status);
+        code = check_privacy(file, path, status);
     if (code == EX_OK)
         code = choose(file, path, name, sender, account);
     cfg_free(file);
@@ -228,7 +244,14 @@ int send_profile_load(const char *path, const char *name, const char *sender,
         report_error("cannot read %s: %s", shown, strerror(errno));
         return EX_CONFIG;
     }
-    int code = parse(stream, shown, name, sender, account);
+    struct stat status;
+    int code = EX_CONFIG;
+    if (fstat(fileno(stream), &status) != 0)
+        report_error("cannot read %s: %s", shown, strerror(errno));
+    else
+        code = check_owner(shown, &status);
+    if (code == EX_OK)
+        code = parse(stream, shown, &status, name, sender, account);
     fclose(stream);
     return code;
 }

@@ -1,8 +1,6 @@
 /* The program as `sendmail`: the flags that programs use, an account's server behind them. */
 #include "cli/command.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +60,6 @@ static const struct option_row rows[] = {
     OPTION_ROW(SENDMAIL_RETURN, 'R', NULL, "WHAT", "full or hdrs: what comes back then"),
     OPTION_ROW(SENDMAIL_ENVELOPE_ID, 'V', NULL, "ID", "what such news is to be marked with"),
     OPTION_ROW(SENDMAIL_VERBOSE, 'v', NULL, NULL, "show the talk with the server"),
-    OPTION_ROW(SENDMAIL_LOG, 'X', NULL, "FILE", "write that talk to the end of a file",
-               .completion = OPTION_FILE),
     OPTION_ROW(SENDMAIL_CONFIG, 'C', NULL, "FILE", "instead of ~/.config/posthorn/send.conf",
                .completion = OPTION_FILE),
     OPTION_ROW(SENDMAIL_ACCOUNT, 0, "account", "NAME", "a profile of that file"),
@@ -74,6 +70,7 @@ static const struct option_row rows[] = {
     OPTION_ROW(SENDMAIL_OPTION, 'O', NULL, "OPTION=VALUE", NULL),
     OPTION_ROW(SENDMAIL_QUEUE, 'q', NULL, "[TIME]", NULL, .is_attached_or_none = true),
     OPTION_ROW(SENDMAIL_ALIASES, 'I', NULL, NULL, NULL),
+    OPTION_ROW(SENDMAIL_LOG, 'X', NULL, "FILE", NULL),
     OPTION_ROW(SENDMAIL_IGNORED, 'A', NULL, "c|m", NULL),
     OPTION_ROW(SENDMAIL_IGNORED, 'B', NULL, "TYPE", NULL),
     OPTION_ROW(SENDMAIL_IGNORED, 'd', NULL, "[LEVEL]", NULL, .is_attached_or_none = true),
@@ -100,7 +97,6 @@ struct sendmail_request {
     char mode;
     bool is_queue_run;
     bool is_verbose;
-    const char *log_path;
     const char *config_path;
     const char *account_name;
     struct send_wishes wishes;
@@ -148,7 +144,8 @@ static bool set(struct sendmail_request *request, struct option_match match, str
         request->is_verbose = true;
         break;
     case SENDMAIL_LOG:
-        request->log_path = value;
+        /* Web programs pass texts of strangers in the command line: no file is written. */
+        report_warning("-X is not followed: no file is written; -v shows the talk");
         break;
     case SENDMAIL_CONFIG:
         request->config_path = value;
@@ -349,10 +346,31 @@ static int send_message(const struct sendmail_request *request, struct send_acco
     return code;
 }
 
+/* Web programs pass texts of strangers in the command line, and let them leave files: such a file
+   must not run commands or read secrets. */
+static int check_config(const struct sendmail_request *request, const struct send_account *account)
+{
+    static const enum send_account_field fields[] = {
+        SEND_ACCOUNT_PASSWORD_FILE, SEND_ACCOUNT_PASSWORD_COMMAND, SEND_ACCOUNT_TOKEN_FILE,
+        SEND_ACCOUNT_TOKEN_COMMAND};
+    for (size_t i = 0; request->config_path != NULL && i < sizeof(fields) / sizeof(fields[0]);
+         i++) {
+        if (send_account_value(account, fields[i]) != NULL) {
+            report_error("%s: %s is not followed in a file given by -C; keep it in "
+                         "~/.config/posthorn/send.conf, or use posthorn send -t -C",
+                         request->config_path, send_account_field_name(fields[i]));
+            return EX_CONFIG;
+        }
+    }
+    return EX_OK;
+}
+
 static int settle_account(const struct sendmail_request *request, struct send_account *account)
 {
     int code =
         send_profile_load(request->config_path, request->account_name, request->sender, account);
+    if (code == EX_OK)
+        code = check_config(request, account);
     if (code != EX_OK)
         return code;
     if (send_account_value(account, SEND_ACCOUNT_SERVER) != NULL)
@@ -370,19 +388,8 @@ static int send_or_speak(const struct sendmail_request *request)
     if (code != EX_OK)
         return code;
     FILE *transcript = request->is_verbose ? stderr : NULL;
-    if (request->log_path != NULL) {
-        int descriptor = open(request->log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-        transcript = descriptor < 0 ? NULL : fdopen(descriptor, "a");
-        if (transcript == NULL) {
-            report_error("cannot write to %s: %s", request->log_path, strerror(errno));
-            return EX_CANTCREAT;
-        }
-    }
-    code = request->mode == 's' ? sendmail_dialogue(&account, transcript)
+    return request->mode == 's' ? sendmail_dialogue(&account, transcript)
                                 : send_message(request, &account, transcript);
-    if (transcript != NULL && transcript != stderr)
-        fclose(transcript);
-    return code;
 }
 
 static void print_help(void)
@@ -398,7 +405,7 @@ static void print_help(void)
         "\n"
         "Server and login come from an account in ~/.config/posthorn/send.conf or\n"
         "/etc/posthorn/send.conf; see posthorn-send(1). -A -B -d -e -G -h -I -L -m -n -O -o -p -q\n"
-        "-s -U -x are understood and change nothing.\n");
+        "-s -U -X -x are understood and change nothing.\n");
 }
 
 static int obey(const struct sendmail_request *request)

@@ -18,7 +18,7 @@ class Letter:
 class Server(socketserver.ThreadingTCPServer):
     """replies: {"RCPT TO:<nobody@": "550 5.1.1 No such user"}: the first whose key begins the command, in any case, is
     said instead of yes. "CONTENT" is what follows the last dot; "GREETING" the first line. A reply None hangs up, "" is
-    silence."""
+    none at all, SILENCE waits until the client is gone."""
     daemon_threads = True
     allow_reuse_address = True
 

@@ -1,5 +1,7 @@
 """Accounts in send.conf."""
-from program import EX_CONFIG, EX_NOUSER, LETTER, ProgramCase
+import os
+
+from program import EX_CONFIG, EX_NOUSER, EX_USAGE, LETTER, ProgramCase
 
 TO_BOB = ["--to", "bob@y.example"]
 
@@ -48,11 +50,41 @@ class Profiles(ProgramCase):
         self.assertEqual(len(other.letters), 1)
         self.assertFalse([command for command in other.commands if command.startswith("AUTH")])
 
+        path = self.configure(self.account(home, more="user = ann\npassword = secret\nmechanism = PLAIN\n"
+                                                      "cleartext-login = on"))
+        done = self.send("-C", path, "--server", other.address, "--from", "a@x.example", *TO_BOB, "--body", "x")
+        self.assertIn("is not read", done.errors)
+        self.assertFalse([command for command in other.commands if command.startswith("AUTH")])
+        self.send("-C", path, "-A", "home", "--server", other.address, *TO_BOB, "--body", "x")
+        self.assertTrue([command for command in other.commands if command.startswith("AUTH")])
+        self.assertEqual((len(other.letters), home.connections), (3, 0))
+
+    def test_a_file_that_others_write(self):
+        server = self.serve()
+        text = self.account(server)
+        for mode in (0o620, 0o602, 0o666):
+            path = self.configure(text, mode)
+            for arguments in ([], ["-C", path]):
+                self.assertIn("chmod go-w", self.send(*arguments, *TO_BOB, data=LETTER, status=EX_CONFIG).errors)
+                self.sendmail(*arguments, "-i", "bob@y.example", data=LETTER, status=EX_CONFIG)
+        self.assertEqual(server.connections, 0)
+
+    def test_a_file_of_another_user(self):
+        """Only root can give a file away."""
+        path = self.configure("")
+        if os.getuid() == 0:
+            os.chown(path, 65534, 65534)
+            self.assertIn("another user", self.send(*TO_BOB, data=LETTER, status=EX_CONFIG).errors)
+            os.chown(path, 0, 0)
+        done = self.send(*TO_BOB, data=LETTER, status=EX_USAGE)
+        self.assertIn("--server", done.errors)
+
     def test_places(self):
         server = self.serve()
         elsewhere = self.home / "elsewhere"
         (elsewhere / "posthorn").mkdir(parents=True)
         (elsewhere / "posthorn" / "send.conf").write_text(self.account(server))
+        (elsewhere / "posthorn" / "send.conf").chmod(0o600)
         self.send(*TO_BOB, data=LETTER, extra={"XDG_CONFIG_HOME": str(elsewhere)})
         self.send("--config", elsewhere / "posthorn" / "send.conf", *TO_BOB, data=LETTER)
         self.assertEqual(len(server.letters), 2)
@@ -92,7 +124,7 @@ class Profiles(ProgramCase):
     def test_a_password_that_others_can_read(self):
         server = self.serve()
         text = self.account(server, more="user = ann\npassword = secret\nmechanism = PLAIN\ncleartext-login = yes")
-        for mode in (0o644, 0o640, 0o604, 0o620):
+        for mode in (0o644, 0o640, 0o604):
             self.configure(text, mode)
             errors = self.send(*TO_BOB, data=LETTER, status=EX_CONFIG).errors
             self.assertIn("chmod 600", errors)
@@ -102,6 +134,10 @@ class Profiles(ProgramCase):
         self.configure(self.account(server), 0o644)
         self.send(*TO_BOB, data=LETTER)
         self.assertEqual(len(server.letters), 2)
+        self.configure(self.account(server, more='proxy = "socks5://ann:secret@127.0.0.1:1"'), 0o644)
+        errors = self.send(*TO_BOB, data=LETTER, status=EX_CONFIG).errors
+        self.assertIn("chmod 600", errors)
+        self.assertNotIn("secret", errors)
 
     def test_sendmail_uses_them_by_sender(self):
         home, work = self.serve(), self.serve(replies={"RCPT": "550 5.1.1 No such user"})

@@ -107,7 +107,6 @@ class Flags(SendmailCase):
         server = self.prepare()
         self.sendmail("-i", "--", "-bob@y.example", data=LETTER)
         self.assertEqual(server.letters[0].recipients, ["-bob@y.example"])
-        self.sendmail("-i", "-Xbob@y.example/nothing", "bob@y.example", data=LETTER, status=73)
 
     def test_a_header_of_a_local_program(self):
         """Cron writes names without a domain."""
@@ -152,10 +151,29 @@ class Flags(SendmailCase):
     def test_transcripts(self):
         self.prepare()
         self.assertIn("C: MAIL FROM:<lab@x.example>", self.sendmail("-v", "-i", "bob@y.example", data=LETTER).errors)
+
+    def test_strangers_texts_write_no_file_and_run_no_command(self):
+        server = self.prepare()
         log = self.file("log", "before\n")
-        self.assertEqual(self.sendmail("-X", log, "-i", "bob@y.example", data=LETTER).errors, "")
-        self.assertTrue(log.read_text().startswith("before\n"))
-        self.assertIn("S: 250 2.0.0 Kept", log.read_text())
+        for arguments in (["-X", log], [f"-X{self.home}/new"]):
+            self.assertIn("-X is not followed", self.sendmail(*arguments, "-i", "bob@y.example", data=LETTER).errors)
+        self.assertEqual(log.read_text(), "before\n")
+        self.assertFalse((self.home / "new").exists())
+        self.assertEqual(len(server.letters), 2)
+        secret = self.file("secret", "secret\n")
+        for field in (f"password-command = 'touch {self.home}/new; echo secret'",
+                      f"oauth-token-command = 'touch {self.home}/new; echo secret'",
+                      f"password-file = '{secret}'", f"oauth-token-file = '{secret}'"):
+            upload = self.file("upload", f'account a {{ server = "{server.address}"\n user = u\n cleartext-login = yes\n'
+                                         f'from = "a@x.example"\n{field} }}\n')
+            upload.chmod(0o600)
+            errors = self.sendmail("-C", upload, "-i", "bob@y.example", data=LETTER, status=EX_CONFIG).errors
+            self.assertIn(field.split()[0], errors)
+        self.assertFalse((self.home / "new").exists())
+        self.assertFalse([command for command in server.commands if "AUTH" in command])
+        upload.write_text(f'account a {{ server = "{server.address}"\n from = "other@x.example" }}\n')
+        self.sendmail("-C", upload, "-i", "bob@y.example", data=LETTER)
+        self.assertEqual(server.letters[-1].sender, "other@x.example")
 
 
 class Dialogue(SendmailCase):

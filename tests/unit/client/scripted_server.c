@@ -18,7 +18,7 @@
 
 #include <openssl/ssl.h>
 
-#include "client/test_certificate.h"
+#include "client/scripted_certificate.h"
 #include "unit.h"
 
 enum {
@@ -55,72 +55,19 @@ struct scripted_server {
     char failure[1024]; /* empty = none */
 };
 
-/* ---- certificates, made once ---- */
-
-static struct {
-    pthread_once_t once;
-    char directory[64];
-    char ca_file[96];
-    char certificate_file[96];
-    char fingerprint[65];
-    X509 *certificates[4];
-    EVP_PKEY *keys[4];
-} made = {.once = PTHREAD_ONCE_INIT};
-
-static void remove_files(void)
-{
-    unlink(made.ca_file);
-    unlink(made.certificate_file);
-    rmdir(made.directory);
-    for (size_t i = 0; i < 4; i++) {
-        X509_free(made.certificates[i]);
-        EVP_PKEY_free(made.keys[i]);
-    }
-}
-
-static void make_certificates(void)
-{
-    EVP_PKEY *ca_key;
-    X509 *ca = test_certificate_make(NULL, NULL, NULL, 10, &ca_key);
-    const char *good = "DNS:localhost,DNS:mx.test,IP:127.0.0.1";
-    made.certificates[SCRIPTED_GOOD] =
-        test_certificate_make(good, ca, ca_key, 10, &made.keys[SCRIPTED_GOOD]);
-    made.certificates[SCRIPTED_WRONG_NAME] =
-        test_certificate_make("DNS:other.test", ca, ca_key, 10, &made.keys[SCRIPTED_WRONG_NAME]);
-    made.certificates[SCRIPTED_EXPIRED] =
-        test_certificate_make(good, ca, ca_key, -1, &made.keys[SCRIPTED_EXPIRED]);
-    made.certificates[SCRIPTED_STRANGE_CA] =
-        test_certificate_make(good, NULL, NULL, 10, &made.keys[SCRIPTED_STRANGE_CA]);
-    strcpy(made.directory, "/tmp/posthorn-test-XXXXXX");
-    if (mkdtemp(made.directory) == NULL)
-        abort();
-    snprintf(made.ca_file, sizeof made.ca_file, "%s/ca.pem", made.directory);
-    test_certificate_write(made.ca_file, ca, NULL);
-    snprintf(made.certificate_file, sizeof made.certificate_file, "%s/client.pem", made.directory);
-    test_certificate_write(made.certificate_file, made.certificates[SCRIPTED_GOOD],
-                           made.keys[SCRIPTED_GOOD]);
-    test_certificate_fingerprint(made.certificates[SCRIPTED_GOOD], made.fingerprint);
-    X509_free(ca);
-    EVP_PKEY_free(ca_key);
-    atexit(remove_files);
-}
-
 const char *scripted_server_ca_file(void)
 {
-    pthread_once(&made.once, make_certificates);
-    return made.ca_file;
+    return scripted_certificate_all()->ca_file;
 }
 
 const char *scripted_server_certificate_file(void)
 {
-    pthread_once(&made.once, make_certificates);
-    return made.certificate_file;
+    return scripted_certificate_all()->certificate_file;
 }
 
 const char *scripted_server_fingerprint(void)
 {
-    pthread_once(&made.once, make_certificates);
-    return made.fingerprint;
+    return scripted_certificate_all()->fingerprint;
 }
 
 /* ---- bytes ---- */
@@ -401,7 +348,7 @@ static bool play_step(struct scripted_server *server, char kind, const char *res
     case 'B':
         return take_bytes(server, rest);
     case 'Q':
-        SSL_CTX_load_verify_file(server->tls_context, made.ca_file);
+        SSL_CTX_load_verify_file(server->tls_context, scripted_server_ca_file());
         SSL_CTX_set_verify(server->tls_context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                            NULL);
         return true;
@@ -522,7 +469,7 @@ struct scripted_server *scripted_server_start_tls(enum scripted_place place,
                                                   enum scripted_certificate certificate,
                                                   const char *script)
 {
-    pthread_once(&made.once, make_certificates);
+    const struct scripted_certificates *made = scripted_certificate_all();
     struct scripted_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         abort();
@@ -530,8 +477,8 @@ struct scripted_server *scripted_server_start_tls(enum scripted_place place,
     server->script = script;
     server->listener = server->connection = server->pair = -1;
     server->tls_context = SSL_CTX_new(TLS_server_method());
-    if (SSL_CTX_use_certificate(server->tls_context, made.certificates[certificate]) != 1 ||
-        SSL_CTX_use_PrivateKey(server->tls_context, made.keys[certificate]) != 1)
+    if (SSL_CTX_use_certificate(server->tls_context, made->certificates[certificate]) != 1 ||
+        SSL_CTX_use_PrivateKey(server->tls_context, made->keys[certificate]) != 1)
         abort();
     sem_init(&server->may_go_on, 0, 0);
     sem_init(&server->has_come, 0, 0);

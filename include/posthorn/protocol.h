@@ -51,7 +51,8 @@ struct ph_capabilities {
 /* ---- logging in (RFC 4954) ---- */
 
 /* One step of a mechanism of the user's own: takes the decoded challenge (length 0 and challenge
- * NULL: the initial response is asked for), writes the response into response (at most size bytes)
+ * NULL: the initial response is asked for, and asked for again where it was too long to go with
+ * AUTH), writes the response into response (at most size bytes)
  * and gives its length in *response_length. False ends the exchange with "*". */
 typedef bool ph_mechanism_step(void *context, const char *challenge, size_t challenge_length,
                                char *response, size_t size, size_t *response_length);
@@ -70,12 +71,13 @@ struct ph_login {
     const char *password;         /* UTF-8; NULL: mechanisms that need it are passed over */
     const char *access_token;     /* OAuth 2.0 bearer token for OAUTHBEARER and XOAUTH2; or NULL */
     const char *authorization_id; /* act as this identity; NULL = as user */
-    const char *mechanisms; /* only these, in this order, separated by spaces; NULL = every one,
-                               strongest first: EXTERNAL with a client certificate and no password;
-                               SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1,
-                               OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, CRAM-MD5 */
-    bool allow_cleartext;   /* PLAIN, LOGIN and tokens also where the connection is not encrypted */
-    bool no_initial_response;       /* never send an initial response with AUTH */
+    const char *mechanisms;   /* only these, in this order, separated by spaces; NULL = every one,
+                                 strongest first: EXTERNAL with a client certificate and no password;
+                                 SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1,
+                                 OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, CRAM-MD5 */
+    bool allow_cleartext;     /* PLAIN, LOGIN and tokens also where the connection is not encrypted,
+                                 or encrypted with a server that nobody verified */
+    bool no_initial_response; /* never send an initial response with AUTH */
     const struct ph_mechanism *own; /* a mechanism of the user's own, tried first; or NULL */
 };
 
@@ -88,6 +90,8 @@ struct ph_tls_facts {
     const unsigned char *binding; /* its bytes */
     size_t binding_length;        /* at most 64 */
     bool has_client_certificate;  /* the client showed one: EXTERNAL is worth trying */
+    bool is_unverified; /* nobody knows who the server is, and the user did not say that any
+                           certificate will do: secrets are held back as in clear */
 };
 
 /* ---- time limits, in milliseconds; 0 = the default (RFC 5321 4.5.3.2) ---- */

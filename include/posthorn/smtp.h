@@ -272,13 +272,14 @@ PH_API int ph_smtp_data(struct ph_smtp *smtp, const char *message, size_t length
 /* ---- safety and identity ---- */
 
 /* STARTTLS, the handshake, the certificate against the host's name, and EHLO again; EHLO before it
- * if needed. PH_ERROR_NOT_SUPPORTED, _TLS (also when the server refuses: then the connection lives
- * on), _CERTIFICATE, _PROTOCOL (something was said between the 220 and the handshake). True at once
- * when the connection is encrypted already. RFC 3207. */
+ * if needed. PH_ERROR_NOT_SUPPORTED, _RESPONSE (the server refuses: the connection lives on), _TLS,
+ * _CERTIFICATE, _PROTOCOL (something was said between the 220 and the handshake). True at once when
+ * the connection is encrypted already. RFC 3207. */
 PH_API bool ph_smtp_starttls(struct ph_smtp *smtp, struct ph_error *error);
 
 /* Logs in by the strongest mechanism there is for user and password (UTF-8). EHLO and, where
- * demanded, STARTTLS come before it if needed. No password goes in clear off the loopback
+ * demanded, STARTTLS come before it if needed. No password goes in clear off the loopback,
+ * nor to a server whose certificate was not verified though verification was not switched off
  * (PH_ERROR_TLS). PH_ERROR_AUTHENTICATION with the server's reply. RFC 4954. */
 PH_API bool ph_smtp_login(struct ph_smtp *smtp, const char *user, const char *password,
                           struct ph_error *error);

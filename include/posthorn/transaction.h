@@ -119,7 +119,8 @@ struct ph_transaction {
     int priority;               /* MT-PRIORITY= -9 to 9 (RFC 6710), when has_priority */
     bool has_priority;
     const char *authenticated_sender; /* AUTH= (RFC 4954 5): an address, "" for <>; NULL = not said;
-                                         a wish */
+                                         a wish. A local part beyond ASCII is said only in a
+                                         transaction with SMTPUTF8 */
     const char *parameters;           /* further MAIL parameters as they stand, or NULL: demanded */
 
     unsigned demands; /* set of enum ph_extension: turns the wishes for DSN, DELIVERBY,

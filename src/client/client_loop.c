@@ -234,6 +234,8 @@ static void tell_facts(struct ph_smtp *smtp, struct ph_tls_facts *facts, unsigne
     facts->binding_name = net_tls_channel_binding(tls, binding, &facts->binding_length);
     facts->binding = binding;
     facts->has_client_certificate = net_tls_showed_certificate(tls);
+    /* Whoever says that any certificate will do has judged for himself. */
+    facts->is_unverified = !net_tls_is_verified(tls) && !smtp->options.tls.no_verification;
     client_session_note(smtp, "%s with %s, certificate %s", net_tls_version(tls),
                         net_tls_cipher(tls),
                         net_tls_is_verified(tls) ? "verified" : "not verified");

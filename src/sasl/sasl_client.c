@@ -13,6 +13,7 @@
  */
 enum {
     OWN_RANK = 31,
+    REASON_SIZE = 201, /* what is shown of a server's reason, and a NUL */
 };
 
 /* What the exchange has come to. */
@@ -30,6 +31,7 @@ struct sasl_client {
     struct sasl_gnu *gnu;
     struct sasl_scram *scram;
     enum stage stage;
+    char reason[REASON_SIZE];
 };
 
 /* ---- choosing ---- */
@@ -56,6 +58,12 @@ static bool has_binding(const struct sasl_place *place)
 {
     return place->facts != NULL && place->facts->binding_name != NULL &&
            place->facts->binding_length > 0;
+}
+
+/* Neither somebody on the way nor somebody in the server's place reads along. */
+static bool keeps_secrets(const struct sasl_place *place)
+{
+    return place->is_encrypted && (place->facts == NULL || !place->facts->is_unverified);
 }
 
 static bool fits_external(const struct ph_login *login, const struct sasl_place *place)
@@ -93,7 +101,7 @@ static enum verdict judge(const struct sasl_mechanism *mechanism, const struct p
 {
     if (!is_in(offered, bytes_from_string(mechanism->name)) || !fits_login(mechanism, login, place))
         return VERDICT_UNFIT;
-    if (mechanism->shows_secret && !place->is_encrypted && !login->allow_cleartext)
+    if (mechanism->shows_secret && !keeps_secrets(place) && !login->allow_cleartext)
         return VERDICT_IN_CLEAR;
     return VERDICT_GOOD;
 }
@@ -113,10 +121,16 @@ static const struct sasl_mechanism *next_candidate(const struct ph_login *login,
     return NULL;
 }
 
-static const char *refuse_choice(const struct sasl_attempts *attempts, bool is_in_clear,
+static const char *refuse_choice(const struct sasl_attempts *attempts,
+                                 const struct sasl_place *place, bool is_in_clear,
                                  const char *offered, struct fault *fault)
 {
-    if (is_in_clear)
+    if (is_in_clear && place->is_encrypted)
+        fault_set(fault, FAULT_DENIED,
+                  "the server's certificate was not verified, and its login mechanisms (%.100s) "
+                  "would show it the secret: have it verified, or allow logins in clear",
+                  offered);
+    else if (is_in_clear)
         fault_set(fault, FAULT_DENIED,
                   "the connection is not encrypted, and the server's login mechanisms (%.100s) "
                   "would show the secret: use TLS, or allow logins in clear",
@@ -162,13 +176,13 @@ const char *sasl_client_choose(struct sasl_attempts *attempts, const struct ph_l
             break;
         }
     }
-    return refuse_choice(attempts, is_in_clear, offered, fault);
+    return refuse_choice(attempts, place, is_in_clear, offered, fault);
 }
 
 bool sasl_client_may_fall_back(const char *refused, const char *next,
                                const struct sasl_place *place)
 {
-    if (place->is_encrypted)
+    if (keeps_secrets(place))
         return true;
     const struct sasl_mechanism *given = sasl_mechanism_find(bytes_from_string(refused));
     const struct sasl_mechanism *wanted = sasl_mechanism_find(bytes_from_string(next));
@@ -184,7 +198,10 @@ void sasl_client_note_refusal(struct sasl_attempts *attempts, const struct ph_lo
                               const char *mechanism)
 {
     const struct sasl_mechanism *refused = sasl_mechanism_find(bytes_from_string(mechanism));
-    if (refused == NULL || !refused->shows_secret || login->mechanisms != NULL)
+    if (refused == NULL || login->mechanisms != NULL)
+        return;
+    attempts->refusals++;
+    if (!refused->shows_secret && attempts->refusals < 2)
         return;
     const struct sasl_mechanism *other;
     for (size_t rank = 0; (other = sasl_mechanism_at(rank)) != NULL; rank++) {
@@ -320,12 +337,30 @@ static bool step_own(struct sasl_client *client, struct bytes challenge, struct 
     return true;
 }
 
-static bool step_oauth(struct sasl_client *client, struct buffer *response, struct fault *fault)
+/* It goes into sentences for people, so that nothing may steer a terminal there. */
+static void keep_reason(struct sasl_client *client, struct bytes challenge)
+{
+    size_t length = 0;
+    for (; length < challenge.length && length < sizeof client->reason - 1; length++) {
+        char c = challenge.data[length];
+        client->reason[length] = c >= ' ' && c <= '~' ? c : '?';
+    }
+    client->reason[length] = '\0';
+}
+
+const char *sasl_client_reason(const struct sasl_client *client)
+{
+    return client->reason;
+}
+
+static bool step_oauth(struct sasl_client *client, struct bytes challenge, struct buffer *response,
+                       struct fault *fault)
 {
     bool is_bearer = client->mechanism->family == SASL_FAMILY_OAUTHBEARER;
     if (client->stage == STAGE_RUNNING) {
         /* The challenge is the reason of a refusal. It wants an answer that says nothing, upon
          * which the server ends the exchange (RFC 7628 3.2.3). */
+        keep_reason(client, challenge);
         if (is_bearer)
             buffer_append_char(response, 0x01);
         client->stage = STAGE_SAID_ALL;
@@ -375,7 +410,7 @@ static bool step(struct sasl_client *client, struct bytes challenge, struct buff
         return sasl_scram_step(client->scram, challenge, response, fault);
     if (client->gnu != NULL)
         return step_gnu(client, challenge, response, fault);
-    return step_oauth(client, response, fault);
+    return step_oauth(client, challenge, response, fault);
 }
 
 bool sasl_client_step(struct sasl_client *client, struct bytes challenge, struct buffer *response,

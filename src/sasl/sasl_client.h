@@ -35,26 +35,28 @@ enum {
 /* Mechanisms already tried in one login. Zero at the start. */
 struct sasl_attempts {
     unsigned tried; /* the library's own bits */
+    unsigned refusals;
 };
 
 /* The next mechanism to try: the strongest that the server offers, the login can serve, the place
- * allows (nothing in clear, -PLUS only with a channel binding) and attempts has not seen; notes it
- * in attempts. NULL = none (left): fault says why in words for people (denied: it would go in
- * clear; permanent: nothing in common). The name is static or the login's own. offered: upper case,
- * separated by spaces. */
+ * allows (no secret in clear or to a server that nobody verified, -PLUS only with a channel
+ * binding) and attempts has not seen; notes it in attempts. NULL = none (left): fault says why in
+ * words for people (denied: it would go in clear; permanent: nothing in common). The name is static
+ * or the login's own. offered: upper case, separated by spaces. */
 const char *sasl_client_choose(struct sasl_attempts *attempts, const struct ph_login *login,
                                const struct sasl_place *place, const char *offered,
                                struct fault *fault);
 
 /* True when, after mechanism was refused, trying another gives nothing more away to this peer than
  * was given already (a refusal of SCRAM may be a wrong password or an attack: PLAIN and LOGIN
- * follow only under TLS). */
+ * follow only under TLS with a server that was verified). */
 bool sasl_client_may_fall_back(const char *refused, const char *next,
                                const struct sasl_place *place);
 
 /* The server refused the credentials themselves by mechanism (535): where it has seen the secret,
- * mechanisms that would only bring the same secret again are passed over from now on, as each
- * counts as a failed login and may lock the account. A list of the user's own is tried to its end.
+ * or this is the second time, mechanisms that would only bring the same secret again are passed
+ * over from now on, as each counts as a failed login and may lock the account. A list of the user's
+ * own is tried to its end.
  */
 void sasl_client_note_refusal(struct sasl_attempts *attempts, const struct ph_login *login,
                               const char *mechanism);
@@ -78,6 +80,10 @@ bool sasl_client_speaks_first(const struct sasl_client *client);
  * the server did not prove itself; cancel. */
 bool sasl_client_step(struct sasl_client *client, struct bytes challenge, struct buffer *response,
                       struct fault *fault);
+
+/* Why the server refuses, where it says so within the exchange, as OAuth servers do in JSON (RFC
+ * 7628 3.2.2): printable, cut, "" for none. Lives as long as the client. */
+const char *sasl_client_reason(const struct sasl_client *client);
 
 /* The server said success (235), with no further challenge: false when the mechanism was not
  * finished, so that the server has not proved what it must (RFC 5802 5: the server signature). */

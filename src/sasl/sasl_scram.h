@@ -11,10 +11,9 @@
 enum {
     SASL_SCRAM_ROUNDS_MIN =
         4096, /* RFC 7677 4: fewer make the password cheap to guess from what is sent */
-    SASL_SCRAM_ROUNDS_MAX =
-        5000000,                /* a few seconds of arithmetic; more is an attack on the client */
-    SASL_SCRAM_SALT_MAX = 1024, /* bytes */
-    SASL_SCRAM_MESSAGE_MAX = 8192, /* bytes of any message of the exchange */
+    SASL_SCRAM_ROUNDS_MAX = 1000000, /* a second of arithmetic; more is an attack on the client */
+    SASL_SCRAM_SALT_MAX = 1024,      /* bytes */
+    SASL_SCRAM_MESSAGE_MAX = 8192,   /* bytes of any message of the exchange */
 };
 
 /* How the client stands to channel binding (RFC 5802 7, gs2-cbind-flag). */

@@ -462,6 +462,18 @@ static bool check_extras(struct smtp_client *client, const char *parameters, boo
     return true;
 }
 
+static bool has_parameter(const char *parameters, struct bytes wanted)
+{
+    struct bytes rest = bytes_from_string(parameters);
+    while (rest.length > 0) {
+        struct bytes parameter;
+        bytes_split(rest, ' ', &parameter, &rest);
+        if (bytes_equal_ignoring_case(parameter, wanted))
+            return true;
+    }
+    return false;
+}
+
 bool smtp_client_mail(struct smtp_client *client, const char *sender, const char *parameters,
                       int64_t now, struct ph_error *error)
 {
@@ -473,7 +485,7 @@ bool smtp_client_mail(struct smtp_client *client, const char *sender, const char
     if (operation == NULL)
         return false;
     /* A caller who says SMTPUTF8 in the parameters need not hear it twice. */
-    bool says_utf8 = parameters != NULL && strcasestr(parameters, "SMTPUTF8") != NULL;
+    bool says_utf8 = has_parameter(parameters, BYTES("SMTPUTF8"));
     struct smtp_command_mail mail = {.sender = buffer_bytes(&client->scratch),
                                      .is_utf8 = needs_utf8 && !says_utf8,
                                      .parameters = parameters};

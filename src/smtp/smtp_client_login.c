@@ -207,9 +207,11 @@ static void hear_refusal(struct smtp_client *client, struct smtp_operation *oper
     struct smtp_login *login = login_of(operation);
     const char *refused = login->mechanism;
     struct fault fault = {.kind = FAULT_NONE};
+    const char *reason = login->client == NULL ? "" : sasl_client_reason(login->client);
     operation->has_error = true;
     smtp_error_from_reply(&operation->error, PH_ERROR_AUTHENTICATION, "AUTH", reply,
-                          "the server refused the login by %s", refused);
+                          "the server refused the login by %s%s%s", refused,
+                          *reason == '\0' ? "" : ", saying ", reason);
     /* 503 is about the state, not the mechanism (RFC 4954 4); 4yz will be said to every mechanism.
      */
     if (reply->code == 535)

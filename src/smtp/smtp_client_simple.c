@@ -143,7 +143,8 @@ static void hear_starttls(struct smtp_client *client, struct smtp_operation *ope
         return;
     }
     if (reply->code != 421)
-        refuse(operation, PH_ERROR_TLS, reply, "the server refused to start TLS");
+        refuse(operation, reply->code < 400 ? PH_ERROR_TLS : PH_ERROR_RESPONSE, reply,
+               "the server refused to start TLS");
 }
 
 /* The envelope that a caller builds command by command, as far as others must know of it. */

@@ -11,7 +11,8 @@ static void copy_facts(struct smtp_client *client, const struct ph_tls_facts *fa
     client->has_facts = facts != NULL;
     if (facts == NULL)
         return;
-    client->facts = (struct ph_tls_facts){.has_client_certificate = facts->has_client_certificate};
+    client->facts = (struct ph_tls_facts){.has_client_certificate = facts->has_client_certificate,
+                                          .is_unverified = facts->is_unverified};
     if (facts->binding_name == NULL || facts->binding_length == 0 ||
         facts->binding_length > sizeof client->binding)
         return;

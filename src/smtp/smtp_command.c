@@ -5,6 +5,7 @@
 
 #include "base/scan.h"
 #include "base/utf8.h"
+#include "mail/address.h"
 
 enum {
     ENVELOPE_ID_MAX = 100,          /* RFC 3461 4.4: bytes, encoded */
@@ -284,19 +285,28 @@ static bool append_dsn(struct buffer *out, const struct smtp_command_mail *mail,
     return mail->envelope_id == NULL || append_envelope_id(out, mail->envelope_id, fault);
 }
 
-/* RFC 4954 5. */
-static bool append_authenticated_sender(struct buffer *out, const char *sender, struct fault *fault)
+/* RFC 4954 5: a mailbox or <>. One that is not ASCII is a mailbox only by RFC 6531 3.3; where that
+ * is not agreed on, nothing is said. */
+static bool append_authenticated_sender(struct buffer *out, const char *sender, bool is_utf8,
+                                        struct fault *fault)
 {
     if (sender == NULL)
         return true;
-    struct bytes text = bytes_from_string(sender);
+    AUTO(buffer)
+    wire = BUFFER(PH_ADDRESS_MAX);
+    bool needs_utf8 = false;
+    if (*sender == '\0')
+        buffer_append(&wire, BYTES("<>"));
+    else if (!address_write_wire(bytes_from_string(sender), &wire, &needs_utf8, fault))
+        return false;
+    if (buffer_is_failed(&wire))
+        return fault_set_memory(fault);
+    if (needs_utf8 && !is_utf8)
+        return true;
     size_t start = out->length;
     buffer_append(out, BYTES(" AUTH="));
-    if (text.length == 0)
-        buffer_append(out, BYTES("<>"));
-    else if (text.length <= AUTHENTICATED_SENDER_MAX)
-        append_xtext(out, text);
-    if (text.length > AUTHENTICATED_SENDER_MAX || out->length - start > AUTHENTICATED_SENDER_MAX)
+    append_xtext(out, buffer_bytes(&wire));
+    if (out->length - start > AUTHENTICATED_SENDER_MAX)
         return fault_set(fault, FAULT_LIMIT, "an authenticated sender may have %d bytes encoded",
                          AUTHENTICATED_SENDER_MAX);
     return true;
@@ -334,7 +344,7 @@ bool smtp_command_mail(struct buffer *out, const struct smtp_command_mail *mail,
         !append_hold(out, mail, fault) ||
         (mail->has_priority && !append_priority(out, mail->priority, fault)))
         return take_back(out, start);
-    if (!append_authenticated_sender(out, mail->authenticated_sender, fault) ||
+    if (!append_authenticated_sender(out, mail->authenticated_sender, mail->is_utf8, fault) ||
         !append_parameters(out, mail->parameters, fault))
         return take_back(out, start);
     return end_line(out, start, fault);

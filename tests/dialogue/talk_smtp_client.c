@@ -442,6 +442,7 @@ static void start_tls(struct host *host, const struct talk_words *words, int64_t
         .binding = (const unsigned char *)binding,
         .binding_length = binding == NULL ? 0 : strlen(binding),
         .has_client_certificate = says_yes(words, "certificate"),
+        .is_unverified = says_yes(words, "unverified"),
     };
     talk_memory_wake();
     ph_engine_tls_started(host->engine, &facts, now);

@@ -285,7 +285,7 @@ static void words_slipped_in_around_starttls(void **state)
         {PH_ERROR_PROTOCOL,
          STARTTLS "s: 220 go\\r\\n250-mx\\r\\n250 AUTH PLAIN\\r\\n235 ok\\r\\n\nE:\n"},
         {PH_ERROR_PROTOCOL, STARTTLS "O: 220\n"},
-        {PH_ERROR_TLS, STARTTLS "S: 454 no\nE:\n"},
+        {PH_ERROR_RESPONSE, STARTTLS "S: 454 no\nE:\n"},
         {PH_ERROR_TLS, STARTTLS "S: 250 not 220\nE:\n"},
         {PH_ERROR_TLS, "S: 220 hi\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nE:\n"},
         {PH_ERROR_TLS, STARTTLS "S: 220 go\nG:\ns: this is not TLS at all\\r\\n\nG:\n"},

@@ -129,7 +129,7 @@ static void hears_that_starttls_is_refused(void **state)
     struct ph_error error = {0};
     assert_true(ph_smtp_connect(smtp, scripted_server_address(server), 0, &error));
     assert_false(ph_smtp_starttls(smtp, &error));
-    assert_int_equal(error.kind, PH_ERROR_TLS);
+    assert_int_equal(error.kind, PH_ERROR_RESPONSE);
     assert_int_equal(error.reply_code, 454);
     assert_true(error.retry);
     assert_int_equal(ph_smtp_noop(smtp, &error), 250);

@@ -147,7 +147,7 @@ static void refuses_a_bad_first_message(void **state)
         {"r=rOprNGfwEbeRWgbNEkq,s=W22Z,i=4096", FAULT_DENIED},
         {"r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=4095", FAULT_DENIED},
         {"r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=0", FAULT_DENIED},
-        {"r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=5000001", FAULT_LIMIT},
+        {"r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=1000001", FAULT_LIMIT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sasl_scram *scram = open_scram(&sha256_login);

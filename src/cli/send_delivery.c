@@ -79,11 +79,6 @@ static bool send_transaction(struct ph_smtp *smtp, const struct send_letter *let
                              const struct send_wishes *wishes, struct ph_result *result,
                              struct ph_error *error)
 {
-    const struct ph_capabilities *offered = ph_smtp_esmtp_features(smtp);
-    struct ph_rendering rendering = {
-        .utf8 = (offered->set & PH_CAPABILITY_SMTPUTF8) != 0,
-        .eight_bit = (offered->set & PH_CAPABILITY_8BITMIME) != 0,
-    };
     struct ph_transaction transaction = {
         .sender = letter->sender,
         .recipient_count = letter->recipient_count,
@@ -98,9 +93,6 @@ static bool send_transaction(struct ph_smtp *smtp, const struct send_letter *let
         .has_priority = wishes->has_priority,
         .demands = wishes->demands,
     };
-    if (!ph_message_body(letter->message, &rendering, &transaction.body, &transaction.utf8_headers,
-                         error))
-        return false;
     struct ph_recipient *recipients = calloc(letter->recipient_count, sizeof(*recipients));
     if (recipients == NULL) {
         *error = (struct ph_error){.kind = PH_ERROR_MEMORY, .message = "out of memory"};
@@ -111,7 +103,7 @@ static bool send_transaction(struct ph_smtp *smtp, const struct send_letter *let
         recipients[i].notify = wishes->notify;
     }
     transaction.recipients = recipients;
-    bool is_sent = ph_smtp_send(smtp, &transaction, result, error);
+    bool is_sent = ph_smtp_send_message_as(smtp, letter->message, &transaction, result, error);
     free(recipients);
     return is_sent;
 }

@@ -44,6 +44,7 @@ static const struct {
     [SEND_ACCOUNT_SOURCE] = {"source", SEND_ACCOUNT_TEXT},
     [SEND_ACCOUNT_PROXY] = {"proxy", SEND_ACCOUNT_TEXT},
     [SEND_ACCOUNT_TIMEOUT] = {"timeout", SEND_ACCOUNT_TEXT},
+    [SEND_ACCOUNT_TOTAL_TIMEOUT] = {"total-timeout", SEND_ACCOUNT_TEXT},
     [SEND_ACCOUNT_NO_PIPELINING] = {"no-pipelining", SEND_ACCOUNT_SWITCH},
     [SEND_ACCOUNT_NO_CHUNKING] = {"no-chunking", SEND_ACCOUNT_SWITCH},
     [SEND_ACCOUNT_DOMAIN] = {"domain", SEND_ACCOUNT_TEXT},
@@ -111,15 +112,15 @@ static bool tls_mode(const char *word, enum ph_tls_mode *mode, struct fault *fau
                      "tls is \"%s\"; it must be starttls, implicit, opportunistic or none", word);
 }
 
-static bool seconds(const char *text, uint64_t *number, struct fault *fault)
+static bool seconds(enum send_account_field field, const char *text, uint64_t *number,
+                    struct fault *fault)
 {
     struct scan scan = scan_of(bytes_from_string(text));
     if (scan_take_number(&scan, SEND_ACCOUNT_TIMEOUT_MAX, number) && scan_is_at_end(&scan) &&
         *number > 0)
         return true;
-    return fault_set(fault, FAULT_SYNTAX,
-                     "timeout is \"%s\"; it must be a number of seconds, 1 to %d", text,
-                     SEND_ACCOUNT_TIMEOUT_MAX);
+    return fault_set(fault, FAULT_SYNTAX, "%s is \"%s\"; it must be a number of seconds, 1 to %d",
+                     fields[field].name, text, SEND_ACCOUNT_TIMEOUT_MAX);
 }
 
 static int hex_digit(int c)
@@ -200,8 +201,12 @@ static bool proxy_take_apart(struct send_account *account, const char *url,
         struct bytes user;
         struct bytes password;
         bool has_password = bytes_split(bytes_slice(rest, 0, at), ':', &user, &password);
+        if (!has_password)
+            return fault_set(fault, FAULT_SYNTAX,
+                             "the proxy has a user and no password; it must be of the form "
+                             "socks5://user:password@host:port");
         is_good = proxy_part(user, &account->proxy_parts[1]) &&
-                  (!has_password || proxy_part(password, &account->proxy_parts[2]));
+                  proxy_part(password, &account->proxy_parts[2]);
     }
     if (!is_good)
         return fault_set(fault, FAULT_SYNTAX,
@@ -219,8 +224,8 @@ static bool check(struct send_account *account, enum send_account_field field, c
         return fault_set(fault, FAULT_SYNTAX, "%s has a line break in it", fields[field].name);
     if (field == SEND_ACCOUNT_TLS)
         return tls_mode(value, &mode, fault);
-    if (field == SEND_ACCOUNT_TIMEOUT)
-        return seconds(value, &number, fault);
+    if (field == SEND_ACCOUNT_TIMEOUT || field == SEND_ACCOUNT_TOTAL_TIMEOUT)
+        return seconds(field, value, &number, fault);
     if (field == SEND_ACCOUNT_PIN)
         return fingerprint(value, fault);
     if (field == SEND_ACCOUNT_PROXY)
@@ -309,6 +314,30 @@ static bool check_files(const struct send_account *account, struct fault *fault)
     return true;
 }
 
+static bool take_timeouts(char *const *values, struct ph_timeouts *timeouts, struct fault *fault)
+{
+    uint64_t number;
+    if (values[SEND_ACCOUNT_TIMEOUT] != NULL) {
+        if (!seconds(SEND_ACCOUNT_TIMEOUT, values[SEND_ACCOUNT_TIMEOUT], &number, fault))
+            return false;
+        int64_t limit = (int64_t)number * 1000;
+        *timeouts = (struct ph_timeouts){.connect = limit,
+                                         .tls = limit,
+                                         .greeting = limit,
+                                         .command = limit,
+                                         .data_start = limit,
+                                         .data_block = limit,
+                                         .data_end = limit};
+    }
+    if (values[SEND_ACCOUNT_TOTAL_TIMEOUT] != NULL) {
+        if (!seconds(SEND_ACCOUNT_TOTAL_TIMEOUT, values[SEND_ACCOUNT_TOTAL_TIMEOUT], &number,
+                     fault))
+            return false;
+        timeouts->total = (int64_t)number * 1000;
+    }
+    return true;
+}
+
 bool send_account_options(struct send_account *account, struct ph_smtp_options *options,
                           struct fault *fault)
 {
@@ -345,18 +374,5 @@ bool send_account_options(struct send_account *account, struct ph_smtp_options *
         options->proxy.user = account->proxy_parts[1];
         options->proxy.password = account->proxy_parts[2];
     }
-    uint64_t number;
-    if (values[SEND_ACCOUNT_TIMEOUT] != NULL) {
-        if (!seconds(values[SEND_ACCOUNT_TIMEOUT], &number, fault))
-            return false;
-        int64_t limit = (int64_t)number * 1000;
-        options->timeouts = (struct ph_timeouts){.connect = limit,
-                                                 .tls = limit,
-                                                 .greeting = limit,
-                                                 .command = limit,
-                                                 .data_start = limit,
-                                                 .data_block = limit,
-                                                 .data_end = limit};
-    }
-    return true;
+    return take_timeouts(values, &options->timeouts, fault);
 }

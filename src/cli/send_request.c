@@ -89,6 +89,8 @@ static const struct option_row rows[] = {
     OPTION_ROW(ACCOUNT(LOCAL_HOSTNAME), 0, "local-hostname", "NAME", "who we are in EHLO"),
     OPTION_ROW(ACCOUNT(SOURCE), 0, "source", "ADDRESS", "connect from this address"),
     OPTION_ROW(ACCOUNT(TIMEOUT), 0, "timeout", "SECONDS", "the longest wait for each answer"),
+    OPTION_ROW(ACCOUNT(TOTAL_TIMEOUT), 0, "total-timeout", "SECONDS",
+               "the longest time for each step: to connect, to log in, to send"),
     OPTION_ROW(ACCOUNT(NO_PIPELINING), 0, "no-pipelining", NULL, "one command at a time"),
     OPTION_ROW(ACCOUNT(NO_CHUNKING), 0, "no-chunking", NULL, "DATA even where BDAT is offered"),
     {.text = "The envelope:"},

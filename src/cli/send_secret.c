@@ -58,6 +58,10 @@ static int check(const struct buffer *secret, const char *where)
         report_error("%s: gave an empty secret", where);
         return EX_CONFIG;
     }
+    if (bytes_find_char(buffer_bytes(secret), '\0') != BYTES_NOT_FOUND) {
+        report_error("%s: there is a NUL byte in the secret's line, so it is no text", where);
+        return EX_CONFIG;
+    }
     return EX_OK;
 }
 
@@ -89,6 +93,8 @@ _Noreturn static void run_child(const char *command, int output)
 static int from_command(const char *command, struct buffer *secret)
 {
     int ends[2];
+    /* The command goes before the variable, which is not its business. */
+    unsetenv(SEND_SECRET_VARIABLE);
     if (pipe2(ends, O_CLOEXEC) != 0) {
         report_error("cannot make a pipe: %s", strerror(errno));
         return EX_OSERR;

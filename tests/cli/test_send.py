@@ -315,6 +315,14 @@ class Login(ProgramCase):
         self.assertIn("status 3", done.errors)
         self.login("--password-command", "true", status=program.EX_CONFIG)
 
+    def test_commands_do_not_see_the_password_of_the_environment(self):
+        self.login("--password-command", 'test -z "${POSTHORN_PASSWORD+x}" && echo secret',
+                   extra={"POSTHORN_PASSWORD": "other"})
+
+    def test_a_secret_with_a_nul(self):
+        done = self.login("--password-file", self.file("password", b"sec\0ret\n"), status=program.EX_CONFIG)
+        self.assertIn("NUL", done.errors)
+
     def test_wrong_password(self):
         done = self.login(status=EX_NOPERM, extra={"POSTHORN_PASSWORD": "wrong-one"})
         self.assertIn("535", done.errors)
@@ -364,6 +372,11 @@ class Interrupted(ProgramCase):
         self.configure(f'account a {{ server = "{server.address}" }}\n')
         self.sendmail("-i", "bob@y.example", data=LETTER)
         self.assertEqual(len(server.letters), 2)
+
+    def test_the_total_timeout_ends_a_server_that_is_silent(self):
+        server = self.serve(replies={"RCPT": SILENCE})
+        done = self.send("--server", server.address, "--total-timeout", "1", *BASE, status=EX_TEMPFAIL)
+        self.assertIn("time", done.errors)
 
     def test_control_c_ends_in_good_order(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -48,6 +48,8 @@ class Usage(ProgramCase):
                 (["--tls", "maybe"], "starttls, implicit, opportunistic or none"),
                 (["--timeout", "soon"], "seconds"),
                 (["--timeout", "0"], "seconds"),
+                (["--total-timeout", "0"], "total-timeout"),
+                (["--proxy", "socks5://ann@proxy.example"], "no password"),
                 (["--priority", "10"], "-9 to 9"),
                 (["--dsn-notify", "never,success"], "never, or some of"),
                 (["--dsn-return", "half"], "full or headers"),

@@ -67,9 +67,10 @@ static void proxies(void **state)
     assert_string_equal(options.proxy.address, "proxy.example");
     assert_null(options.proxy.user);
     assert_null(options.proxy.password);
-    assert_true(set(SEND_ACCOUNT_PROXY, "http://ann@proxy.example:8080"));
-    assert_true(send_account_options(&account, &options, &fault));
-    assert_string_equal(options.proxy.user, "ann");
+    fault_clear(&fault);
+    assert_false(set(SEND_ACCOUNT_PROXY, "http://ann@proxy.example:8080"));
+    assert_true(bytes_find(bytes_from_string(fault.message), BYTES("no password")) !=
+                BYTES_NOT_FOUND);
     static const char *const bad[] = {"proxy.example", "https://x", "socks5://",  "socks5:///",
                                       "http://a:b@",   "http://a%", "http://%0x", "http://%00"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -83,11 +84,12 @@ static void values_are_checked(void **state)
         enum send_account_field field;
         const char *value;
     } bad[] = {
-        {SEND_ACCOUNT_TLS, "STARTTLS"}, {SEND_ACCOUNT_TLS, ""},
-        {SEND_ACCOUNT_TIMEOUT, "0"},    {SEND_ACCOUNT_TIMEOUT, "86401"},
-        {SEND_ACCOUNT_TIMEOUT, "5s"},   {SEND_ACCOUNT_TIMEOUT, "-5"},
-        {SEND_ACCOUNT_SERVER, ""},      {SEND_ACCOUNT_USER, "a\nb"},
-        {SEND_ACCOUNT_FROM, "a\rb"},    {SEND_ACCOUNT_PASSWORD_FILE, ""},
+        {SEND_ACCOUNT_TLS, "STARTTLS"},    {SEND_ACCOUNT_TLS, ""},
+        {SEND_ACCOUNT_TIMEOUT, "0"},       {SEND_ACCOUNT_TIMEOUT, "86401"},
+        {SEND_ACCOUNT_TOTAL_TIMEOUT, "0"}, {SEND_ACCOUNT_TIMEOUT, "5s"},
+        {SEND_ACCOUNT_TIMEOUT, "-5"},      {SEND_ACCOUNT_SERVER, ""},
+        {SEND_ACCOUNT_USER, "a\nb"},       {SEND_ACCOUNT_FROM, "a\rb"},
+        {SEND_ACCOUNT_PASSWORD_FILE, ""},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         fault_clear(&fault);
@@ -99,6 +101,11 @@ static void values_are_checked(void **state)
     assert_true(send_account_options(&account, &options, &fault));
     assert_int_equal(options.timeouts.command, 86400000);
     assert_int_equal(options.timeouts.data_end, 86400000);
+    assert_int_equal(options.timeouts.total, 0);
+    assert_true(set(SEND_ACCOUNT_TOTAL_TIMEOUT, "7"));
+    assert_true(send_account_options(&account, &options, &fault));
+    assert_int_equal(options.timeouts.command, 86400000);
+    assert_int_equal(options.timeouts.total, 7000);
 }
 
 #define DIGITS                                                                                     \

@@ -129,8 +129,8 @@ struct ph_transaction {
 
 enum {
     PH_RECIPIENTS_MAX = 100000, /* recipients of one transaction */
-    PH_ADDRESS_MAX =
-        1024, /* bytes of an address: RFC 5321 4.5.3.1 allows 64 + 1 + 255; UTF-8 may need more */
+    PH_ADDRESS_MAX = 1024, /* bytes of an address: 255 before the "@", 255 behind it, and the quotes
+                              and backslashes */
     PH_PARAMETERS_MAX = 4096 /* bytes of raw parameters of one command */
 };
 

@@ -11,8 +11,9 @@
 #include "mail/domain.h"
 
 enum {
-    ADDRESS_LOCAL_PART_MAX =
-        64, /* octets, quotes and backslashes not counted (RFC 5321 4.5.3.1.1) */
+    /* Octets, quotes and backslashes not counted. RFC 5321 4.5.3.1.1 says 64, as the least that all
+       must take, and wants longer ones let through where that can be: those of VERP are. */
+    ADDRESS_LOCAL_PART_MAX = 255,
     /* Octets of the longest text that can be an address: every octet of the local part behind a
        backslash, two quotes, "@", domain. */
     ADDRESS_TEXT_MAX = 2 * ADDRESS_LOCAL_PART_MAX + 2 + 1 + DOMAIN_OCTETS_MAX

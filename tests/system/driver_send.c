@@ -247,8 +247,11 @@ bool driver_send_message(struct driver *driver, json_t *request)
         return false;
     }
     recipients = list(request, "recipients", &count);
-    is_sent = ph_smtp_send_message(driver->smtp, message, text(request, "sender"), recipients,
-                                   count, &result, &driver->error);
+    /* Without a list in the request the headers' recipients are asked for: that is NULL. */
+    is_sent = ph_smtp_send_message(
+        driver->smtp, message, text(request, "sender"),
+        json_is_array(json_object_get(request, "recipients")) ? recipients : NULL, count, &result,
+        &driver->error);
     json_object_set_new(driver->answer, "result", describe(&result));
     ph_result_clear(&result);
     ph_message_free(message);

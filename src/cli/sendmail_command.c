@@ -56,9 +56,11 @@ static const struct option_row rows[] = {
         SENDMAIL_MODE, 'b', NULL, "MODE",
         "m: send (the default); s: speak SMTP on standard input and output; p: list the queue"),
     OPTION_ROW(SENDMAIL_NOTIFY, 'N', NULL, "WHEN",
-               "never, or success,failure,delay: when to be told"),
-    OPTION_ROW(SENDMAIL_RETURN, 'R', NULL, "WHAT", "full or hdrs: what comes back then"),
-    OPTION_ROW(SENDMAIL_ENVELOPE_ID, 'V', NULL, "ID", "what such news is to be marked with"),
+               "when to be notified: never, or success,failure,delay"),
+    OPTION_ROW(SENDMAIL_RETURN, 'R', NULL, "WHAT",
+               "what of the message comes back then: full or hdrs"),
+    OPTION_ROW(SENDMAIL_ENVELOPE_ID, 'V', NULL, "ID",
+               "a mark of yours that such a notification bears"),
     OPTION_ROW(SENDMAIL_VERBOSE, 'v', NULL, NULL, "show the talk with the server"),
     OPTION_ROW(SENDMAIL_CONFIG, 'C', NULL, "FILE", "instead of ~/.config/posthorn/send.conf",
                .completion = OPTION_FILE),
@@ -106,16 +108,49 @@ struct sendmail_request {
     bool wants_version;
 };
 
-static bool set(struct sendmail_request *request, struct option_match match, struct fault *fault)
+static bool set_mode(struct sendmail_request *request, const char *value, struct fault *fault)
 {
-    const char *value = match.value;
-    switch ((enum sendmail_option)match.id) {
+    if (value[0] == '\0' || value[1] != '\0' || strchr("msip", value[0]) == NULL)
+        return fault_set(fault, FAULT_SYNTAX,
+                         "-b%s needs a mail server of its own; here are -bm, -bs, -bp and -bi",
+                         value);
+    request->mode = value[0];
+    return true;
+}
+
+static void set_switch(struct sendmail_request *request, enum sendmail_option option)
+{
+    switch (option) {
     case SENDMAIL_READ_RECIPIENTS:
         request->reads_recipients = true;
         break;
     case SENDMAIL_DOT_IS_TEXT:
         request->dot_is_text = true;
         break;
+    case SENDMAIL_VERBOSE:
+        request->is_verbose = true;
+        break;
+    case SENDMAIL_QUEUE:
+        request->is_queue_run = true;
+        break;
+    case SENDMAIL_ALIASES:
+        request->mode = 'i';
+        break;
+    case SENDMAIL_HELP:
+        request->wants_help = true;
+        break;
+    case SENDMAIL_VERSION:
+        request->wants_version = true;
+        break;
+    default: /* SENDMAIL_IGNORED */
+        break;
+    }
+}
+
+static bool set(struct sendmail_request *request, struct option_match match, struct fault *fault)
+{
+    const char *value = match.value;
+    switch ((enum sendmail_option)match.id) {
     case SENDMAIL_SENDER:
         request->sender = strcmp(value, "<>") == 0 ? "" : value;
         break;
@@ -123,12 +158,7 @@ static bool set(struct sendmail_request *request, struct option_match match, str
         request->full_name = value;
         break;
     case SENDMAIL_MODE:
-        request->mode = value[0];
-        if (value[0] == '\0' || value[1] != '\0' || strchr("msip", value[0]) == NULL)
-            return fault_set(fault, FAULT_SYNTAX,
-                             "-b%s needs a mail server of its own; here are -bm, -bs, -bp and -bi",
-                             value);
-        break;
+        return set_mode(request, value, fault);
     case SENDMAIL_OPTION:
         if (strcmp(value, "i") == 0 || strncmp(value, "IgnoreDots", strlen("IgnoreDots")) == 0)
             request->dot_is_text = true;
@@ -140,9 +170,6 @@ static bool set(struct sendmail_request *request, struct option_match match, str
     case SENDMAIL_ENVELOPE_ID:
         request->wishes.envelope_id = value;
         break;
-    case SENDMAIL_VERBOSE:
-        request->is_verbose = true;
-        break;
     case SENDMAIL_LOG:
         /* Web programs pass texts of strangers in the command line: no file is written. */
         report_warning("-X is not followed: no file is written; -v shows the talk");
@@ -150,22 +177,11 @@ static bool set(struct sendmail_request *request, struct option_match match, str
     case SENDMAIL_CONFIG:
         request->config_path = value;
         break;
-    case SENDMAIL_QUEUE:
-        request->is_queue_run = true;
-        break;
-    case SENDMAIL_ALIASES:
-        request->mode = 'i';
-        break;
-    case SENDMAIL_IGNORED:
-        break;
     case SENDMAIL_ACCOUNT:
         request->account_name = value;
         break;
-    case SENDMAIL_HELP:
-        request->wants_help = true;
-        break;
-    case SENDMAIL_VERSION:
-        request->wants_version = true;
+    default:
+        set_switch(request, (enum sendmail_option)match.id);
         break;
     }
     return true;

@@ -124,3 +124,12 @@ bool bytes_has_line_break_or_nul(struct bytes bytes)
     return bytes_has_char(bytes, '\r') || bytes_has_char(bytes, '\n') ||
            bytes_has_char(bytes, '\0');
 }
+
+bool bytes_has_control(struct bytes bytes)
+{
+    for (size_t i = 0; i < bytes.length; i++) {
+        if ((unsigned char)bytes.data[i] < ' ' || bytes.data[i] == 0x7F)
+            return true;
+    }
+    return false;
+}

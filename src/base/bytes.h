@@ -54,6 +54,18 @@ static inline char bytes_upper_char(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
 }
 
+/* The value of a hexadecimal digit in either case; -1 for anything else, the end of a scan among
+ * it.
+ */
+static inline int bytes_hex_value(int c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static inline bool bytes_equal(struct bytes left, struct bytes right)
 {
     return left.length == right.length &&
@@ -121,5 +133,8 @@ bool bytes_is_ascii(struct bytes bytes);
 
 /* There is a byte that ends a line or a C string: CR, LF or NUL. */
 bool bytes_has_line_break_or_nul(struct bytes bytes);
+
+/* There is an ASCII control character: below the blank, or DEL. */
+bool bytes_has_control(struct bytes bytes);
 
 #endif

@@ -123,21 +123,13 @@ static bool seconds(enum send_account_field field, const char *text, uint64_t *n
                      fields[field].name, text, SEND_ACCOUNT_TIMEOUT_MAX);
 }
 
-static int hex_digit(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (unsigned char)bytes_lower_char((char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* SHA-256 in hexadecimal digits, perhaps with colons between bytes. */
 static bool fingerprint(const char *text, struct fault *fault)
 {
     size_t digits = 0;
     bool is_good = true;
     for (const char *c = text; *c != '\0'; c++) {
-        is_good = is_good && (hex_digit((unsigned char)*c) >= 0 || *c == ':');
+        is_good = is_good && (bytes_hex_value((unsigned char)*c) >= 0 || *c == ':');
         digits += *c != ':';
     }
     if (is_good && digits == SEND_ACCOUNT_PIN_DIGITS)
@@ -154,8 +146,8 @@ static bool unescape(struct bytes part, struct buffer *out)
     while (!scan_is_at_end(&scan)) {
         int c = scan_take(&scan);
         if (c == '%') {
-            int high = hex_digit(scan_take(&scan));
-            int low = hex_digit(scan_take(&scan));
+            int high = bytes_hex_value(scan_take(&scan));
+            int low = bytes_hex_value(scan_take(&scan));
             c = high < 0 || low < 0 ? 0 : high * 16 + low;
             if (c == 0)
                 return false;

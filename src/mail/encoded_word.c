@@ -153,22 +153,13 @@ void encoded_word_write_text(struct header_writer *writer, struct bytes text, bo
     }
 }
 
-static int hex_value(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool decode_q(struct bytes in, struct buffer *out)
 {
     struct scan scan = scan_of(in);
     for (int c = scan_take(&scan); c >= 0; c = scan_take(&scan)) {
         if (c == '=') {
-            int high = hex_value(scan_take(&scan));
-            int low = hex_value(scan_take(&scan));
+            int high = bytes_hex_value(scan_take(&scan));
+            int low = bytes_hex_value(scan_take(&scan));
             if (high < 0 || low < 0)
                 return false;
             c = high << 4 | low;

@@ -239,20 +239,12 @@ static bool open_socks(const struct talk *talk, const struct net_proxy *proxy,
 
 /* ---- HTTP ---- */
 
-static bool has_control(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7F)
-            return true;
-    }
-    return false;
-}
-
 /* RFC 7617 2: a user has no colon, neither has a control character. */
 static bool append_basic(struct buffer *request, const struct net_proxy *proxy, struct fault *fault)
 {
     const char *password = proxy->password == NULL ? "" : proxy->password;
-    if (has_control(proxy->user) || has_control(password) || strchr(proxy->user, ':') != NULL)
+    if (bytes_has_control(bytes_from_string(proxy->user)) ||
+        bytes_has_control(bytes_from_string(password)) || strchr(proxy->user, ':') != NULL)
         return fault_set(
             fault, FAULT_SYNTAX,
             "the user or the password for the proxy has a character that HTTP forbids");

@@ -67,21 +67,13 @@ static int hear_certificate_request(SSL *ssl, void *argument)
     return 1;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = bytes_lower_char(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool parse_pin(const char *text, unsigned char pin[NET_CERTIFICATE_DIGEST_SIZE])
 {
     for (size_t i = 0; i < NET_CERTIFICATE_DIGEST_SIZE; i++) {
         if (i > 0 && *text == ':')
             text++;
-        int high = hex_value(text[0]);
-        int low = high < 0 ? -1 : hex_value(text[1]);
+        int high = bytes_hex_value(text[0]);
+        int low = high < 0 ? -1 : bytes_hex_value(text[1]);
         if (low < 0)
             return false;
         pin[i] = (unsigned char)(high * 16 + low);

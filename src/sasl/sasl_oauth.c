@@ -20,23 +20,14 @@ static bool is_token(const char *token)
     return true;
 }
 
-static bool has_control(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7F)
-            return true;
-    }
-    return false;
-}
-
 static bool check_login(const struct sasl_oauth_login *login, struct fault *fault)
 {
     if (!is_token(login->token))
         return fault_set(fault, FAULT_SYNTAX,
                          "the access token is empty or has a character that no token has");
-    if (login->identity != NULL && has_control(login->identity))
+    if (login->identity != NULL && bytes_has_control(bytes_from_string(login->identity)))
         return fault_set(fault, FAULT_SYNTAX, "the user name has a control character");
-    if (login->host != NULL && has_control(login->host))
+    if (login->host != NULL && bytes_has_control(bytes_from_string(login->host)))
         return fault_set(fault, FAULT_SYNTAX, "the host name has a control character");
     return true;
 }

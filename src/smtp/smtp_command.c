@@ -130,20 +130,11 @@ static bool append_unicode_xtext(struct buffer *out, struct bytes text, struct f
     return true;
 }
 
-static bool has_control(struct bytes text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        if (is_control(text.data[i]))
-            return true;
-    }
-    return false;
-}
-
 static bool append_envelope_id(struct buffer *out, const char *id, struct fault *fault)
 {
     struct bytes text = bytes_from_string(id);
     /* RFC 3461 4.4: printable US-ASCII once decoded. */
-    if (text.length == 0 || has_control(text) || !bytes_is_ascii(text))
+    if (text.length == 0 || bytes_has_control(text) || !bytes_is_ascii(text))
         return fault_set(fault, FAULT_SYNTAX,
                          "an envelope id is one or more printable ASCII characters");
     buffer_append(out, BYTES(" ENVID="));
@@ -158,7 +149,7 @@ static bool append_envelope_id(struct buffer *out, const char *id, struct fault 
 static bool append_original_recipient(struct buffer *out, const char *address, struct fault *fault)
 {
     struct bytes text = bytes_from_string(address);
-    if (text.length == 0 || has_control(text))
+    if (text.length == 0 || bytes_has_control(text))
         return fault_set(fault, FAULT_SYNTAX,
                          "an original recipient may not be empty nor hold control characters");
     size_t start = out->length;

@@ -118,12 +118,33 @@ static void asking(void **state)
     assert_true(bytes_has_line_break_or_nul(BYTES("a\r")));
     assert_true(bytes_has_line_break_or_nul(BYTES("\na")));
     assert_true(bytes_has_line_break_or_nul(BYTES("a\0b")));
+    assert_false(bytes_has_control(BYTES("a b~\x80\xFF")));
+    assert_true(bytes_has_control(BYTES("a\x1F")));
+    assert_true(bytes_has_control(BYTES("\x7F")));
+    assert_true(bytes_has_control(BYTES("a\tb")));
+}
+
+static void hexadecimal_digits(void **state)
+{
+    (void)state;
+    const char digits[] = "0123456789abcdefABCDEF";
+    for (int c = -1; c < 256; c++) {
+        const char *found = c <= 0 ? NULL : strchr(digits, c);
+        long index = found == NULL ? -1 : found - digits;
+        assert_int_equal(bytes_hex_value(c), index > 15 ? index - 6 : index);
+    }
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(comparing), cmocka_unit_test(from_strings), cmocka_unit_test(starts_and_ends),
-    cmocka_unit_test(slices),    cmocka_unit_test(finding),      cmocka_unit_test(trimming),
-    cmocka_unit_test(splitting), cmocka_unit_test(asking),
+    cmocka_unit_test(comparing),
+    cmocka_unit_test(from_strings),
+    cmocka_unit_test(starts_and_ends),
+    cmocka_unit_test(slices),
+    cmocka_unit_test(finding),
+    cmocka_unit_test(trimming),
+    cmocka_unit_test(splitting),
+    cmocka_unit_test(asking),
+    cmocka_unit_test(hexadecimal_digits),
 };
 
 UNIT_MAIN(tests)

@@ -28,11 +28,6 @@ static const struct scan_class value_characters = {
 static const struct scan_class xtext_characters = {
     .has = {['!' ... '*'] = true, [',' ... '<'] = true, ['>' ... '~'] = true}};
 
-static bool is_control(char c)
-{
-    return ((unsigned char)c < ' ') || c == 0x7F;
-}
-
 static bool refuse_length(size_t length, struct fault *fault)
 {
     return fault_set(fault, FAULT_LIMIT, "a command of %zu bytes is longer than %d", length,
@@ -45,11 +40,9 @@ static bool end_line(struct buffer *out, size_t start, struct fault *fault)
     if (buffer_is_failed(out))
         return true;
     struct bytes line = bytes_skip(buffer_bytes(out), start);
-    for (size_t i = 0; i < line.length; i++) {
-        if (is_control(line.data[i])) {
-            buffer_truncate(out, start);
-            return fault_set(fault, FAULT_SYNTAX, "a command may not hold control characters");
-        }
+    if (bytes_has_control(line)) {
+        buffer_truncate(out, start);
+        return fault_set(fault, FAULT_SYNTAX, "a command may not hold control characters");
     }
     if (line.length + 2 > PH_ENGINE_COMMAND_MAX) {
         refuse_length(line.length + 2, fault);

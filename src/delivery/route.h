@@ -1,0 +1,58 @@
+/* Where an address leads: into mailboxes here, out by a route, or nowhere. Answers that were found
+ * are remembered for a short while, by each loop for itself; the delivery checks again. */
+#ifndef DELIVERY_ROUTE_H
+#define DELIVERY_ROUTE_H
+
+#include "mail/address.h"
+#include "store/store_accounts.h"
+
+enum {
+    ROUTE_MEMORY_TIME = 2000,    /* milliseconds that an answer is remembered */
+    ROUTE_MEMORY_ENTRIES = 4096, /* answers remembered by a loop */
+    ROUTE_MEMORY_TARGETS = 16    /* longer answers are not remembered */
+};
+
+enum route_verdict {
+    ROUTE_TAKEN = 0,
+    ROUTE_UNKNOWN,  /* 550 5.1.1 */
+    ROUTE_DISABLED, /* 550 5.2.1 */
+    ROUTE_FULL,     /* 552 5.2.2: every target is over its quota */
+    ROUTE_LOOPS,    /* 550 5.4.6 */
+    ROUTE_NO_RELAY, /* a far address, and the sender may not, or no route exists: 550 5.7.1 */
+    ROUTE_NULL_SENDER_REFUSED
+};
+
+/* Whoever asks. */
+struct route_question {
+    struct bytes address; /* as RCPT has it; the bare postmaster too */
+    int64_t account;      /* logged in as; 0 = nobody */
+};
+
+struct route_answer {
+    enum route_verdict verdict;
+    struct store_targets targets; /* ROUTE_TAKEN */
+};
+
+/* The words of a verdict for SMTP: code, enhanced code, text. Static. */
+struct route_words {
+    int code;
+    const char *enhanced;
+    const char *text;
+};
+const struct route_words *route_words_of(enum route_verdict verdict);
+
+/* Looks it up; for workers. False: a fault of the store (451 4.3.0). */
+bool route_find(struct db *reader, const struct route_question *question,
+                struct route_answer *answer, struct fault *fault);
+
+/* A loop's memory. */
+struct route_memory;
+struct route_memory *route_memory_new(struct fault *fault);
+void route_memory_free(struct route_memory *memory); /* accepts NULL */
+/* *answer is the memory's own until the next call. */
+bool route_memory_find(struct route_memory *memory, const struct route_question *question,
+                       int64_t now, const struct route_answer **answer);
+void route_memory_keep(struct route_memory *memory, const struct route_question *question,
+                       const struct route_answer *answer, int64_t now);
+
+#endif

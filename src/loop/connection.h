@@ -1,0 +1,35 @@
+/* One accepted connection: carries bytes between a socket, in clear or under TLS, and an engine. An
+ * idle connection holds no buffers: bytes are read into the loop's own, and only what the engine
+ * does not take is kept. */
+#ifndef LOOP_CONNECTION_H
+#define LOOP_CONNECTION_H
+
+#include <sys/socket.h>
+
+#include "loop/loop.h"
+#include "wire/engine.h"
+
+enum {
+    CONNECTION_READ_SIZE = 64 * 1024, /* bytes of a read at most, and of input that waits */
+    CONNECTION_TEXT_SIZE = 64
+};
+
+struct connection;
+
+/* Who is there. */
+struct connection_peer {
+    struct sockaddr_storage address;  /* AF_UNIX for a Unix socket */
+    char text[CONNECTION_TEXT_SIZE];  /* "192.0.2.1", "2001:db8::1", "local" */
+    unsigned port;                    /* 0 for a Unix socket */
+    char local[CONNECTION_TEXT_SIZE]; /* our own address */
+    unsigned local_port;
+};
+
+/* The loop that the connection lives on. */
+struct loop *connection_loop(const struct connection *connection);
+
+/* The engine has something to say or a new wish, and was not just called by the connection: a job
+   has come back. Loop's thread only; not from inside a call of the face. */
+void connection_resume(struct connection *connection);
+
+#endif

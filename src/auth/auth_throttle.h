@@ -19,7 +19,8 @@ struct auth_throttle;
 struct auth_throttle *auth_throttle_new(struct fault *fault);
 void auth_throttle_free(struct auth_throttle *throttle); /* accepts NULL */
 
-/* A login failed: notes it, and says for how long the answer is to be held back. prefix: the text
+/* A login failed: notes it, and says for how long the answer is to be held back, counted from when
+   the login began, so that what the check cost does not show. prefix: the text
    of the /24 or /48, "" for a local socket. */
 int64_t auth_throttle_failed(struct auth_throttle *throttle, struct bytes user, struct bytes prefix,
                              int64_t now);

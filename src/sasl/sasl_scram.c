@@ -1,8 +1,6 @@
 /* SCRAM: three messages of the server are heard, two are sent, then it has proved itself. */
 #include "sasl/sasl_scram.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -10,6 +8,7 @@
 #include "base/scan.h"
 #include "base/secret.h"
 #include "sasl/sasl_name.h"
+#include "sasl/sasl_scram_keys.h"
 
 enum {
     NONCE_BYTES = 24,
@@ -25,15 +24,14 @@ enum stage {
 };
 
 struct sasl_scram {
-    const EVP_MD *digest;
-    size_t digest_size;
+    const struct sasl_scram_digest *digest;
     enum stage stage;
     struct buffer password;      /* prepared */
     struct buffer nonce;         /* ours */
     struct buffer gs2_header;    /* "p=tls-exporter,a=...," */
     struct buffer binding_input; /* gs2_header and the binding (RFC 5802 7, cbind-input) */
     struct buffer first_bare;    /* client-first-message-bare */
-    unsigned char server_signature[EVP_MAX_MD_SIZE];
+    unsigned char server_signature[SASL_SCRAM_KEY_MAX];
 };
 
 /* What server-first-message says. */
@@ -113,10 +111,9 @@ static bool make_first_bare(struct sasl_scram *scram, const char *user, struct f
 static bool prepare(struct sasl_scram *scram, const struct sasl_scram_login *login,
                     struct fault *fault)
 {
-    scram->digest = EVP_get_digestbyname(login->digest);
+    scram->digest = sasl_scram_digest_find(login->digest);
     if (scram->digest == NULL)
-        return fault_set(fault, FAULT_PERMANENT, "OpenSSL does not have %s", login->digest);
-    scram->digest_size = (size_t)EVP_MD_get_size(scram->digest);
+        return fault_set(fault, FAULT_PERMANENT, "there is no SCRAM with %s", login->digest);
     make_gs2_header(scram, login);
     if (!make_nonce(scram, login->nonce, fault) || !make_first_bare(scram, login->user, fault) ||
         !sasl_name_prepare(login->password, "password", &scram->password, fault))
@@ -146,27 +143,15 @@ struct sasl_scram *sasl_scram_new(const struct sasl_scram_login *login, struct f
     return scram;
 }
 
-/* Takes "x=value" up to the next comma. */
-static bool take_attribute(struct scan *scan, char name, struct bytes *value)
-{
-    struct scan start = *scan;
-    if (!scan_take_char(scan, name) || !scan_take_char(scan, '=')) {
-        *scan = start;
-        return false;
-    }
-    *value = scan_take_until_char(scan, ',');
-    return true;
-}
-
 /* Extensions that are not known may follow and mean nothing (RFC 5802 5.1), a leading "m=" would
  * demand one. */
 static bool parse_server_first(struct bytes message, struct server_first *first)
 {
     struct scan scan = scan_of(message);
     struct bytes rounds;
-    if (!take_attribute(&scan, 'r', &first->nonce) || !scan_take_char(&scan, ',') ||
-        !take_attribute(&scan, 's', &first->salt) || !scan_take_char(&scan, ',') ||
-        !take_attribute(&scan, 'i', &rounds))
+    if (!sasl_scram_take_attribute(&scan, 'r', &first->nonce) || !scan_take_char(&scan, ',') ||
+        !sasl_scram_take_attribute(&scan, 's', &first->salt) || !scan_take_char(&scan, ',') ||
+        !sasl_scram_take_attribute(&scan, 'i', &rounds))
         return false;
     struct scan digits = scan_of(rounds);
     return scan_take_number(&digits, UINT32_MAX, &first->rounds) && scan_is_at_end(&digits);
@@ -191,38 +176,19 @@ static bool check_server_first(const struct sasl_scram *scram, const struct serv
     return true;
 }
 
-static bool keyed_hash(const struct sasl_scram *scram, const unsigned char *key,
-                       struct bytes message, unsigned char *out)
-{
-    return HMAC(scram->digest, key, (int)scram->digest_size, (const unsigned char *)message.data,
-                message.length, out, NULL) != NULL;
-}
-
-/* RFC 5802 3: from the salted password to the proof, and to what the server must show at the end.
- */
+/* RFC 5802 3: from the password to the proof, and to what the server must show at the end. */
 static bool sign(struct sasl_scram *scram, struct bytes salt, uint64_t rounds,
                  struct bytes authentication_message, unsigned char *proof)
 {
-    unsigned char salted[EVP_MAX_MD_SIZE];
-    unsigned char client_key[EVP_MAX_MD_SIZE];
-    unsigned char stored_key[EVP_MAX_MD_SIZE];
-    unsigned char server_key[EVP_MAX_MD_SIZE];
-    struct bytes password = buffer_bytes(&scram->password);
-    bool is_done =
-        PKCS5_PBKDF2_HMAC(password.data, (int)password.length, (const unsigned char *)salt.data,
-                          (int)salt.length, (int)rounds, scram->digest, (int)scram->digest_size,
-                          salted) == 1 &&
-        keyed_hash(scram, salted, BYTES("Client Key"), client_key) &&
-        EVP_Digest(client_key, scram->digest_size, stored_key, NULL, scram->digest, NULL) == 1 &&
-        keyed_hash(scram, stored_key, authentication_message, proof) &&
-        keyed_hash(scram, salted, BYTES("Server Key"), server_key) &&
-        keyed_hash(scram, server_key, authentication_message, scram->server_signature);
-    for (size_t i = 0; is_done && i < scram->digest_size; i++)
-        proof[i] ^= client_key[i];
-    secret_wipe(salted, sizeof salted);
-    secret_wipe(client_key, sizeof client_key);
-    secret_wipe(stored_key, sizeof stored_key);
-    secret_wipe(server_key, sizeof server_key);
+    struct sasl_scram_keys keys;
+    bool is_done = sasl_scram_derive(scram->digest, buffer_bytes(&scram->password), salt,
+                                     (unsigned)rounds, &keys) &&
+                   sasl_scram_sign(scram->digest, keys.stored_key, authentication_message, proof) &&
+                   sasl_scram_sign(scram->digest, keys.server_key, authentication_message,
+                                   scram->server_signature);
+    for (size_t i = 0; is_done && i < scram->digest->size; i++)
+        proof[i] ^= keys.client_key[i];
+    secret_wipe(&keys, sizeof keys);
     return is_done;
 }
 
@@ -256,13 +222,13 @@ static bool send_final(struct sasl_scram *scram, struct bytes message, struct bu
     if (buffer_is_failed(&without_proof) || buffer_is_failed(&authentication_message))
         return fault_set_memory(fault);
 
-    unsigned char proof[EVP_MAX_MD_SIZE];
+    unsigned char proof[SASL_SCRAM_KEY_MAX];
     if (!sign(scram, buffer_bytes(&salt), first.rounds, buffer_bytes(&authentication_message),
               proof))
         return fault_set(fault, FAULT_TEMPORARY, "OpenSSL failed at the arithmetic of SCRAM");
     buffer_append(response, buffer_bytes(&without_proof));
     buffer_append(response, BYTES(",p="));
-    base64_encode(bytes_of(proof, scram->digest_size), response);
+    base64_encode(bytes_of(proof, scram->digest->size), response);
     secret_wipe(proof, sizeof proof);
     return true;
 }
@@ -271,19 +237,19 @@ static bool verify_server(const struct sasl_scram *scram, struct bytes message, 
 {
     struct scan scan = scan_of(message);
     struct bytes value;
-    if (take_attribute(&scan, 'e', &value)) {
+    if (sasl_scram_take_attribute(&scan, 'e', &value)) {
         struct scan word = scan_of(value);
         struct bytes reason = scan_take_while(&word, &scan_printable);
         return fault_set(fault, FAULT_DENIED, "the server refuses the login: %.*s",
                          reason.length < 64 ? (int)reason.length : 64, reason.data);
     }
     AUTO(buffer)
-    signature = SECRET_BUFFER(EVP_MAX_MD_SIZE);
-    if (!take_attribute(&scan, 'v', &value) || !base64_decode(value, &signature))
+    signature = SECRET_BUFFER(SASL_SCRAM_KEY_MAX);
+    if (!sasl_scram_take_attribute(&scan, 'v', &value) || !base64_decode(value, &signature))
         return fault_set(fault, FAULT_SYNTAX, "the server's last SCRAM message cannot be read");
     if (buffer_is_failed(&signature) ||
         !secret_equal(buffer_bytes(&signature),
-                      bytes_of(scram->server_signature, scram->digest_size)))
+                      bytes_of(scram->server_signature, scram->digest->size)))
         return fault_set(fault, FAULT_DENIED,
                          "the server could not prove that it knows the password: it is not who it "
                          "should be");

@@ -15,6 +15,7 @@ struct sasl_server_place {
     bool allows_clear;        /* PLAIN and LOGIN without TLS as well */
     const char *binding_name; /* NULL = none */
     struct bytes binding;     /* borrowed for the exchange */
+    bool wants_password;      /* only PLAIN and LOGIN: for whoever must see it (`posthorn dev`) */
 };
 
 /* Appends the mechanisms to offer, strongest first, separated by blanks; nothing when none may be

@@ -39,6 +39,7 @@ bool log_wants(const struct log *log, enum log_level level);
  * and free. */
 struct log_line {
     struct log *log; /* NULL = not wanted */
+    enum log_format format;
     size_t length;
     char text[LOG_LINE_MAX];
 };
@@ -53,7 +54,8 @@ void log_fault(struct log_line *line, const struct fault *fault); /* kind and me
 void log_end(struct log_line *line);                              /* writes it, by one write(2) */
 
 /* For what may happen a thousand times a second: true once in `milliseconds`; *left_out is how
-   often it was not. Zero at the start; one for each kind of event. */
+   often it was not since. Zero at the start; one for each kind of event, and of one thread or under
+   its lock. */
 struct log_pace {
     int64_t last;
     uint64_t left_out;

@@ -1,0 +1,105 @@
+/* What all sessions share: the store, the workers, who may log in, the log, the limits. One struct,
+ * owned by the server and borrowed by every session; the members are set before the first
+ * connection and then only read. */
+#ifndef SESSION_SESSION_SERVICES_H
+#define SESSION_SESSION_SERVICES_H
+
+#include "auth/auth_exchange.h"
+#include "auth/auth_throttle.h"
+#include "base/log.h"
+#include "delivery/route.h"
+#include "loop/connection.h"
+#include "loop/worker.h"
+#include "pop3/pop3_server.h"
+#include "smtp/smtp_server.h"
+#include "store/store.h"
+
+enum {
+    SESSION_HOPS_MAX = 50,         /* Received fields of a message: more is a loop (RFC 5321 6.3) */
+    SESSION_FAULT_PACE = 60 * 1000 /* milliseconds between two log lines of the same trouble */
+};
+
+/* What may be changed while the server runs; 0 = the default of each. A connection keeps what stood
+ * when it was opened. */
+struct session_limits {
+    struct smtp_server_limits outside;
+    struct smtp_server_limits submission;
+    struct smtp_server_limits lmtp;
+    struct pop3_server_limits pop3;
+    unsigned hops; /* SESSION_HOPS_MAX */
+};
+
+struct session_shared;
+
+struct session_services {
+    struct store *store;
+    struct worker_pool *workers; /* each with a reader: session_services_open_reader */
+    struct auth *auth;
+    struct auth_throttle *throttle;
+    struct log *log;     /* NULL = none */
+    const char *name;    /* of this host */
+    const char *version; /* of this program */
+    bool is_dev;         /* every address that is asked for is made, and everybody may send in
+                            every name */
+
+    struct session_shared *shared; /* by session_services_open */
+};
+
+/* Makes what the sessions share among themselves: the limits, a memory of routes for each loop of
+ * the group, the paces of the log. `limits` NULL: the defaults. False: fault. */
+bool session_services_open(struct session_services *services, struct loop_group *group,
+                           const struct session_limits *limits, struct fault *fault);
+
+/* When no session is left. The other members stay the server's. */
+void session_services_close(struct session_services *services);
+
+/* For the connections to come; from any thread. */
+void session_services_change_limits(struct session_services *services,
+                                    const struct session_limits *limits);
+
+/* A copy of what stands now; from any thread. */
+struct session_limits session_services_limits(struct session_services *services);
+
+/* The memory of routes of a loop of the group; that loop's thread only. */
+struct route_memory *session_services_routes(struct session_services *services,
+                                             const struct loop *loop);
+
+/* For struct worker_options: every worker has a reader of the store (struct db *), NULL while none
+ * can be had. The argument is the store. */
+void *session_services_open_reader(void *store);
+void session_services_close_reader(void *reader);
+
+/* What can go wrong a thousand times a second, each with a pace of its own. */
+enum session_trouble {
+    SESSION_TROUBLE_READ = 0, /* the store cannot be read */
+    SESSION_TROUBLE_WRITE,    /* nor written */
+    SESSION_TROUBLE_DRAFT,    /* a body cannot be put down */
+    SESSION_TROUBLE_MEMORY,
+    SESSION_TROUBLE_COUNT
+};
+
+/* Logs it, once in SESSION_FAULT_PACE for each kind; from any thread. `session` is its id. */
+void session_services_tell_trouble(struct session_services *services, enum session_trouble trouble,
+                                   int64_t session, const struct fault *fault, int64_t now);
+
+/* Who a session is and whom it serves: for logs and throttling. Embedded in the session. */
+struct session_identity {
+    int64_t id;
+    const char *protocol; /* "smtp", "submission", "lmtp", "pop3"; static */
+    struct loop *loop;
+    char peer[CONNECTION_TEXT_SIZE];   /* "192.0.2.1" */
+    char prefix[CONNECTION_TEXT_SIZE]; /* "192.0.2.0/24", "2001:db8:1::/48", "" for a Unix socket */
+};
+
+/* Makes an id and copies what it needs of the peer. */
+void session_identity_init(struct session_identity *identity, struct session_services *services,
+                           const char *protocol, struct connection *connection,
+                           const struct connection_peer *peer);
+
+/* Begins a log line with session=, and the protocol in front of the event's name:
+ * "smtp.connected" for "connected". */
+void session_identity_log(const struct session_identity *identity,
+                          struct session_services *services, enum log_level level,
+                          const char *event, struct log_line *line);
+
+#endif

@@ -1,0 +1,171 @@
+-- What is kept, on PostgreSQL. schema/sqlite has the same tables and columns.
+-- Ids are made by the program (store_id_make), times are microseconds since 1970, UTC.
+
+CREATE TABLE domain(
+  id BIGINT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,            -- A-labels in lower case
+  created BIGINT NOT NULL
+);
+
+CREATE TABLE account(
+  id BIGINT PRIMARY KEY,
+  domain BIGINT NOT NULL REFERENCES domain(id),
+  login TEXT NOT NULL UNIQUE,           -- the primary address, folded
+  is_disabled BIGINT NOT NULL DEFAULT 0,
+  quota_bytes BIGINT NOT NULL DEFAULT 0,      -- 0 = none
+  quota_messages BIGINT NOT NULL DEFAULT 0,
+  used_bytes BIGINT NOT NULL DEFAULT 0,       -- of all messages in all mailboxes
+  used_messages BIGINT NOT NULL DEFAULT 0,
+  created BIGINT NOT NULL
+);
+CREATE INDEX account_by_domain ON account(domain);
+
+CREATE TABLE credential(
+  id BIGINT PRIMARY KEY,
+  account BIGINT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  kind BIGINT NOT NULL,                -- enum store_credential_kind
+  label TEXT NOT NULL,                  -- of an app password; else empty
+  data TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  UNIQUE(account, kind, label)
+);
+
+-- Where mail for an address goes. local is folded; '' is the domain's catch-all. Of an account's
+-- own address the target is ''; an alias has an address as target and no account.
+CREATE TABLE address(
+  domain BIGINT NOT NULL REFERENCES domain(id),
+  local TEXT NOT NULL,
+  target TEXT NOT NULL,
+  account BIGINT REFERENCES account(id) ON DELETE CASCADE,
+  created BIGINT NOT NULL,
+  PRIMARY KEY(domain, local, target)
+);
+CREATE INDEX address_by_account ON address(account);
+CREATE INDEX address_by_target ON address(target);
+
+-- Settings of the store itself, the same for all nodes.
+CREATE TABLE setting(
+  name TEXT PRIMARY KEY,
+  value BYTEA NOT NULL
+);
+
+-- The programs that work on this store.
+CREATE TABLE node(
+  id BIGINT PRIMARY KEY,
+  name TEXT NOT NULL,
+  seen BIGINT NOT NULL,
+  version TEXT NOT NULL
+);
+
+-- The counters say what the message rows add up to, so that nobody has to add.
+CREATE TABLE mailbox(
+  id BIGINT PRIMARY KEY,
+  account BIGINT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  parent BIGINT NOT NULL DEFAULT 0,    -- the mailbox that it stands in; 0 = none
+  name TEXT NOT NULL,                   -- one level, UTF-8
+  role BIGINT NOT NULL DEFAULT 0,      -- enum store_role
+  uidvalidity BIGINT NOT NULL,
+  uidnext BIGINT NOT NULL DEFAULT 1,
+  modseq BIGINT NOT NULL DEFAULT 1,
+  vanished_floor BIGINT NOT NULL DEFAULT 0,  -- what vanished up to this modseq is forgotten
+  messages BIGINT NOT NULL DEFAULT 0,
+  unseen BIGINT NOT NULL DEFAULT 0,
+  deleted BIGINT NOT NULL DEFAULT 0,
+  bytes BIGINT NOT NULL DEFAULT 0,
+  UNIQUE(account, parent, name)
+);
+
+-- A body once, whatever the number of its recipients. Its bytes: `data` has the first 256 KiB,
+-- body_part the others in pieces of 256 KiB, numbered from 1.
+CREATE TABLE body(
+  id BIGINT PRIMARY KEY,
+  size BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  data BYTEA NOT NULL
+);
+
+CREATE TABLE body_part(
+  body BIGINT NOT NULL REFERENCES body(id) ON DELETE CASCADE,
+  number BIGINT NOT NULL,
+  data BYTEA NOT NULL,
+  PRIMARY KEY(body, number)
+);
+
+-- What was found when the body came in (mail/message_parser.h).
+CREATE TABLE body_meta(
+  body BIGINT PRIMARY KEY REFERENCES body(id) ON DELETE CASCADE,
+  lines BIGINT NOT NULL,
+  sent BIGINT NOT NULL,                -- Date; 0 = none
+  header BYTEA NOT NULL,
+  envelope BYTEA NOT NULL,
+  structure BYTEA NOT NULL
+);
+
+-- A message in a mailbox: only what lists and flags need, so that many fit on a page.
+CREATE TABLE message(
+  mailbox BIGINT NOT NULL,
+  uid BIGINT NOT NULL,
+  body BIGINT NOT NULL,
+  flags BIGINT NOT NULL,               -- enum store_flag
+  modseq BIGINT NOT NULL,
+  received BIGINT NOT NULL,            -- the internal date
+  size BIGINT NOT NULL,                -- prefix and body
+  prefix_size BIGINT NOT NULL,
+  PRIMARY KEY(mailbox, uid)
+);
+
+-- What this copy has in front of the body: Return-Path, Received, Delivered-To. The key begins with
+-- the body, so that the rows of one batch lie together, and tell who still uses a body.
+CREATE TABLE message_prefix(
+  body BIGINT NOT NULL REFERENCES body(id),
+  mailbox BIGINT NOT NULL,
+  uid BIGINT NOT NULL,
+  prefix BYTEA NOT NULL,
+  PRIMARY KEY(body, mailbox, uid)
+);
+
+-- Which UIDs went, and when (RFC 7162 3.2).
+CREATE TABLE vanished(
+  mailbox BIGINT NOT NULL,
+  modseq BIGINT NOT NULL,
+  uid BIGINT NOT NULL,
+  PRIMARY KEY(mailbox, modseq, uid)
+);
+
+-- Mail for far recipients, on its way.
+CREATE TABLE outbound_message(
+  id BIGINT PRIMARY KEY,
+  body BIGINT NOT NULL REFERENCES body(id),
+  account BIGINT NOT NULL,             -- who submitted it; 0 = nobody
+  sender TEXT NOT NULL,                 -- '' = <>
+  envelope_id TEXT NOT NULL,
+  return_content BIGINT NOT NULL,
+  created BIGINT NOT NULL
+);
+CREATE INDEX outbound_message_by_body ON outbound_message(body);
+
+CREATE TABLE outbound_recipient(
+  message BIGINT NOT NULL REFERENCES outbound_message(id) ON DELETE CASCADE,
+  number BIGINT NOT NULL,              -- from 0
+  recipient TEXT NOT NULL,
+  route TEXT NOT NULL,                  -- next hop; '' = by MX
+  original_recipient TEXT NOT NULL,
+  notify BIGINT NOT NULL,
+  state BIGINT NOT NULL,               -- 0 = waits
+  attempts BIGINT NOT NULL DEFAULT 0,
+  next_attempt BIGINT NOT NULL,
+  lease_owner BIGINT NOT NULL DEFAULT 0,
+  lease_end BIGINT NOT NULL DEFAULT 0,
+  last_code BIGINT NOT NULL DEFAULT 0,
+  last_text TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY(message, number)
+);
+CREATE INDEX outbound_recipient_due ON outbound_recipient(state, next_attempt);
+CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, next_attempt);
+
+-- Mail is stored as it is: to compress it costs more than it gives.
+ALTER TABLE body ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE body_part ALTER COLUMN data SET STORAGE EXTERNAL;
+-- Room for the next version of a counter on the same page, without touching an index.
+ALTER TABLE mailbox SET (fillfactor = 70);
+ALTER TABLE account SET (fillfactor = 70);

@@ -16,8 +16,9 @@ enum route_verdict {
     ROUTE_TAKEN = 0,
     ROUTE_UNKNOWN,  /* 550 5.1.1 */
     ROUTE_DISABLED, /* 550 5.2.1 */
-    ROUTE_FULL,     /* 552 5.2.2: every target is over its quota */
-    ROUTE_LOOPS,    /* 550 5.4.6 */
+    ROUTE_FULL,  /* 552 5.2.2: a target is over its quota; what an address leads to is served whole
+                    or not at all, so that nobody of an alias is left out unheard */
+    ROUTE_LOOPS, /* 550 5.4.6 */
     ROUTE_NO_RELAY, /* a far address, and the sender may not, or no route exists: 550 5.7.1 */
     ROUTE_NULL_SENDER_REFUSED
 };
@@ -32,6 +33,7 @@ struct route_answer {
     enum route_verdict verdict;
     struct store_targets targets; /* ROUTE_TAKEN */
 };
+void route_answer_clear(struct route_answer *answer);
 
 /* The words of a verdict for SMTP: code, enhanced code, text. Static. */
 struct route_words {
@@ -41,7 +43,9 @@ struct route_words {
 };
 const struct route_words *route_words_of(enum route_verdict verdict);
 
-/* Looks it up; for workers. False: a fault of the store (451 4.3.0). */
+/* Looks it up; for workers. "%", "!" and the like are letters of a local part and mean nothing;
+   address literals are nobody's domain here. False: a fault of the store (451 4.3.0). *answer is
+   cleared by the caller. */
 bool route_find(struct db *reader, const struct route_question *question,
                 struct route_answer *answer, struct fault *fault);
 
@@ -49,7 +53,7 @@ bool route_find(struct db *reader, const struct route_question *question,
 struct route_memory;
 struct route_memory *route_memory_new(struct fault *fault);
 void route_memory_free(struct route_memory *memory); /* accepts NULL */
-/* *answer is the memory's own until the next call. */
+/* Only what was ROUTE_TAKEN is kept. *answer is the memory's own until the next call. */
 bool route_memory_find(struct route_memory *memory, const struct route_question *question,
                        int64_t now, const struct route_answer **answer);
 void route_memory_keep(struct route_memory *memory, const struct route_question *question,

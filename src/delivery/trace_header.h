@@ -9,6 +9,11 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/fault.h"
+
+enum {
+    TRACE_HEADER_MAX = 8 * 1024 /* bytes of all that is written for one copy: room to spare */
+};
 
 struct trace_header {
     struct bytes hello; /* what the client called itself */
@@ -26,6 +31,9 @@ struct trace_header {
     struct bytes sender; /* of the envelope, "" = <> */
 };
 
+/* The word behind "with" (RFC 3848, RFC 6531 4.3); static. */
+const char *trace_header_protocol(const struct trace_header *trace);
+
 /* "Received: ..." CRLF; `recipient` is named by "for" when it is not empty, which is only right
    where the message has one recipient. */
 void trace_header_received(const struct trace_header *trace, struct bytes recipient,
@@ -34,5 +42,10 @@ void trace_header_received(const struct trace_header *trace, struct bytes recipi
 /* The prefix of one local copy: Return-Path, Delivered-To, Received. */
 void trace_header_local(const struct trace_header *trace, struct bytes recipient, bool is_only,
                         struct buffer *out);
+
+/* The Date and the Message-ID that a submission came without (RFC 6409 8.1, 8.2), in the server's
+   name. False: there is no randomness to be had. */
+bool trace_header_missing(const struct trace_header *trace, bool lacks_date, bool lacks_message_id,
+                          struct buffer *out, struct fault *fault);
 
 #endif

@@ -1,0 +1,614 @@
+/* The table of the configuration's options, and how their values are read. */
+#include "server/config_option.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/scan.h"
+#include "mail/domain.h"
+
+#define KIB    (INT64_C(1024))
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+#define SECOND (INT64_C(1000))
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+enum {
+    CONFIG_PATH_MAX = 4095,      /* bytes of a file's name */
+    CONFIG_TEXT_MAX = 4096,      /* bytes of any value */
+    CONFIG_SOCKET_PATH_MAX = 107 /* bytes of a Unix socket's name: sockaddr_un has no more */
+};
+
+static const struct config_option options[CONFIG_OPTIONS] = {
+    [CONFIG_HOST_NAME] =
+        {
+            .name = "host-name",
+            .section = "Who we are",
+            .type = CONFIG_DOMAIN,
+            .without = "the machine's own name",
+            .summary = "The name of this server",
+            .text =
+                "It stands in greetings and in the Received fields, and should be the name that "
+                "the domain's MX record and the certificate have.",
+        },
+    [CONFIG_DEFAULT_DOMAIN] =
+        {
+            .name = "default-domain",
+            .type = CONFIG_DOMAIN,
+            .without = "the default domain that the store names",
+            .summary = "The domain of a bare Postmaster",
+            .text =
+                "Mail to <Postmaster> without a domain (RFC 5321 4.5.1) goes to the postmaster of "
+                "this one.",
+        },
+    [CONFIG_STORE] =
+        {
+            .name = "store",
+            .section = "What is kept, and where",
+            .type = CONFIG_TEXT,
+            .without = "$POSTHORN_STORE, or posthorn/posthorn.db in $XDG_DATA_HOME or "
+                       "~/.local/share; with a user to become, /var/lib/posthorn/posthorn.db",
+            .summary = "Where mail and accounts are kept",
+            .text =
+                "A file's name for the embedded store (SQLite), or what PostgreSQL is reached by: "
+                "\"postgresql://user@host/database\" or \"host=... dbname=...\". A password is "
+                "better kept in ~/.pgpass than here.",
+        },
+    [CONFIG_STORE_WRITERS] =
+        {
+            .name = "store-writers",
+            .type = CONFIG_NUMBER,
+            .value = "4",
+            .unit = "connections",
+            .least = 1,
+            .most = 64,
+            .summary = "Connections to PostgreSQL that write",
+            .text = "The embedded store has one writer, whatever stands here.",
+        },
+    [CONFIG_DATA_DIRECTORY] =
+        {
+            .name = "data-directory",
+            .type = CONFIG_PATH,
+            .without =
+                "the folder of the embedded store; for PostgreSQL, posthorn in $XDG_DATA_HOME "
+                "or ~/.local/share, and with a user to become /var/lib/posthorn",
+            .summary = "Where the server keeps files of its own",
+            .text = "The certificate that it makes for itself where none is given.",
+        },
+    [CONFIG_USER] =
+        {
+            .name = "user",
+            .type = CONFIG_TEXT,
+            .without = "nobody else is become; root is then refused",
+            .summary = "The user to become when started as root",
+            .text =
+                "Once the ports are bound, all rights of root are given up for good. Whoever has "
+                "reasons to serve as root says so with \"root\".",
+        },
+    [CONFIG_LISTEN_SMTP] =
+        {
+            .name = "listen-smtp",
+            .section = "Where connections come in",
+            .type = CONFIG_PLACES,
+            .value = "*:25",
+            .summary = "Mail from other servers (SMTP)",
+            .text = "STARTTLS is offered, a login is not.\n\nA place is an address and a port, "
+                    "\"192.0.2.1:25\", \"[2001:db8::1]:25\", or \"*:25\" for all addresses; or "
+                    "\"unix:/path\" for a Unix socket. An empty list, {}, turns the listener off.",
+        },
+    [CONFIG_LISTEN_SUBMISSION] =
+        {
+            .name = "listen-submission",
+            .type = CONFIG_PLACES,
+            .value = "*:587",
+            .summary = "Mail from the users' programs (submission with STARTTLS)",
+            .text = "A login is asked for (RFC 6409).",
+        },
+    [CONFIG_LISTEN_SUBMISSIONS] =
+        {
+            .name = "listen-submissions",
+            .type = CONFIG_PLACES,
+            .value = "*:465",
+            .summary = "The same under TLS from the first byte (RFC 8314)",
+            .text = "",
+        },
+    [CONFIG_LISTEN_LMTP] =
+        {
+            .name = "listen-lmtp",
+            .type = CONFIG_PLACES,
+            .value = "",
+            .summary = "Mail from a server in front of this one (LMTP, RFC 2033)",
+            .text =
+                "Whoever reaches this place may deliver to every account: give it a Unix socket "
+                "or a private address.",
+        },
+    [CONFIG_LISTEN_POP3] =
+        {
+            .name = "listen-pop3",
+            .type = CONFIG_PLACES,
+            .value = "*:110",
+            .summary = "Readers by POP3 with STLS",
+            .text = "",
+        },
+    [CONFIG_LISTEN_POP3S] =
+        {
+            .name = "listen-pop3s",
+            .type = CONFIG_PLACES,
+            .value = "*:995",
+            .summary = "Readers by POP3 under TLS from the first byte",
+            .text = "",
+        },
+    [CONFIG_TLS_CERTIFICATE] =
+        {
+            .name = "tls-certificate",
+            .section = "TLS",
+            .type = CONFIG_PATH,
+            .change = CONFIG_AT_RELOAD,
+            .without = "a certificate of our own making in the data directory",
+            .summary = "The server's certificate and its chain, PEM",
+            .text =
+                "It is read before root is dropped; after that, at each reload, by the user that "
+                "was become.",
+        },
+    [CONFIG_TLS_KEY] =
+        {
+            .name = "tls-key",
+            .type = CONFIG_PATH,
+            .change = CONFIG_AT_RELOAD,
+            .without = "the key is in the certificate's file",
+            .summary = "The certificate's private key, PEM",
+            .text = "",
+        },
+    [CONFIG_ALLOW_CLEAR_LOGIN] =
+        {
+            .name = "allow-clear-login",
+            .type = CONFIG_WORDS,
+            .value = "",
+            .words = "submission pop3",
+            .summary = "Listeners where a password may be sent without TLS",
+            .text = "Whoever listens on the way reads it: only for networks that are guarded "
+                    "otherwise.",
+        },
+    [CONFIG_LIMIT_MESSAGE_SIZE] =
+        {
+            .name = "limit-message-size",
+            .section = "Limits",
+            .type = CONFIG_SIZE,
+            .change = CONFIG_AT_RELOAD,
+            .value = "50M",
+            .least = 64 * KIB,
+            .most = 2 * GIB,
+            .summary = "The largest message",
+            .text = "Announced by SIZE; larger ones are refused with 552 5.3.4.",
+        },
+    [CONFIG_LIMIT_RECIPIENTS] =
+        {
+            .name = "limit-recipients",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "1000",
+            .unit = "recipients",
+            .least = 100,
+            .most = 100000,
+            .summary = "Recipients of one message",
+            .text =
+                "Those past it are told to come again, 452 4.5.3. RFC 5321 asks for 100 at least.",
+        },
+    [CONFIG_LIMIT_MESSAGES] =
+        {
+            .name = "limit-messages",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "100",
+            .unit = "messages",
+            .least = 1,
+            .most = 1000000,
+            .summary = "Messages in one connection",
+            .text = "",
+        },
+    [CONFIG_LIMIT_COMMANDS] =
+        {
+            .name = "limit-commands",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "10000",
+            .unit = "commands",
+            .least = 100,
+            .most = 100000000,
+            .summary = "SMTP commands in one connection",
+            .text = "",
+        },
+    [CONFIG_LIMIT_ERRORS_SOFT] =
+        {
+            .name = "limit-errors-soft",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "10",
+            .unit = "errors",
+            .least = 1,
+            .most = 1000000,
+            .summary = "Errors in one connection before its replies are slowed down",
+            .text = "",
+        },
+    [CONFIG_LIMIT_ERRORS] =
+        {
+            .name = "limit-errors",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "20",
+            .unit = "errors",
+            .least = 1,
+            .most = 1000000,
+            .summary = "Errors in one connection before it is ended",
+            .text = "",
+        },
+    [CONFIG_LIMIT_LOGIN_FAILURES] =
+        {
+            .name = "limit-login-failures",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "3",
+            .unit = "failures",
+            .least = 1,
+            .most = 1000,
+            .summary = "Failed logins in one connection before it is ended",
+            .text = "",
+        },
+    [CONFIG_LIMIT_IDLE_TIME] =
+        {
+            .name = "limit-idle-time",
+            .type = CONFIG_TIME,
+            .change = CONFIG_AT_RELOAD,
+            .value = "5min",
+            .least = SECOND,
+            .most = DAY,
+            .summary = "How long an SMTP or LMTP client may be silent",
+            .text = "RFC 5321 asks for 5 minutes at least.",
+        },
+    [CONFIG_LIMIT_POP3_IDLE_TIME] =
+        {
+            .name = "limit-pop3-idle-time",
+            .type = CONFIG_TIME,
+            .change = CONFIG_AT_RELOAD,
+            .value = "10min",
+            .least = SECOND,
+            .most = DAY,
+            .summary = "How long a POP3 client may be silent",
+            .text = "RFC 1939 asks for 10 minutes at least.",
+        },
+    [CONFIG_LIMIT_SESSION_TIME] =
+        {
+            .name = "limit-session-time",
+            .type = CONFIG_TIME,
+            .change = CONFIG_AT_RELOAD,
+            .value = "60min",
+            .least = MINUTE,
+            .most = 7 * DAY,
+            .summary = "How long an SMTP connection may last in all",
+            .text = "",
+        },
+    [CONFIG_LIMIT_LEAST_RATE] =
+        {
+            .name = "limit-least-rate",
+            .type = CONFIG_SIZE,
+            .change = CONFIG_AT_RELOAD,
+            .value = "500",
+            .unit = "bytes a second",
+            .least = 1,
+            .most = 100 * MIB,
+            .summary = "The slowest that the body of a message may come, in bytes a second",
+            .text = "Measured over a minute.",
+        },
+    [CONFIG_LIMIT_HOPS] =
+        {
+            .name = "limit-hops",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "50",
+            .unit = "hops",
+            .least = 10,
+            .most = 1000,
+            .summary =
+                "Received fields of a message before it is taken for one that goes in circles",
+            .text = "",
+        },
+    [CONFIG_LIMIT_CONNECTIONS] =
+        {
+            .name = "limit-connections",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "0",
+            .unit = "connections",
+            .least = 0,
+            .most = 1000000,
+            .summary =
+                "Connections in all; 0 = as many as the system's limit of descriptors allows",
+            .text = "",
+        },
+    [CONFIG_LIMIT_CONNECTIONS_ADDRESS] =
+        {
+            .name = "limit-connections-address",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "30",
+            .unit = "connections",
+            .least = 1,
+            .most = 1000000,
+            .summary = "Connections from one address",
+            .text = "",
+        },
+    [CONFIG_LIMIT_CONNECTIONS_PREFIX] =
+        {
+            .name = "limit-connections-prefix",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "100",
+            .unit = "connections",
+            .least = 1,
+            .most = 1000000,
+            .summary = "Connections from one network: a /24 of IPv4, a /48 of IPv6",
+            .text = "",
+        },
+    [CONFIG_LOG_LEVEL] =
+        {
+            .name = "log-level",
+            .section = "Logs",
+            .type = CONFIG_WORD,
+            .change = CONFIG_AT_RELOAD,
+            .value = "info",
+            .words = "error warning info debug",
+            .summary = "How much is told",
+            .text = "debug shows commands and replies; passwords and bodies are never shown.",
+        },
+    [CONFIG_LOG_FORMAT] =
+        {
+            .name = "log-format",
+            .type = CONFIG_WORD,
+            .change = CONFIG_AT_RELOAD,
+            .value = "key-value",
+            .words = "key-value json",
+            .summary = "The form of a line",
+            .text = "",
+        },
+    [CONFIG_LOG_FILE] =
+        {
+            .name = "log-file",
+            .type = CONFIG_PATH,
+            .change = CONFIG_AT_RELOAD,
+            .without = "standard error",
+            .summary = "Where lines are appended",
+            .text = "A reload opens the file anew, so that it can be rotated.",
+        },
+    [CONFIG_LOOPS] =
+        {
+            .name = "loops",
+            .section = "Threads",
+            .type = CONFIG_NUMBER,
+            .without = "one for each processor, at most 8",
+            .unit = "threads",
+            .least = 1,
+            .most = 256,
+            .summary = "Threads that carry connections",
+            .text = "",
+        },
+    [CONFIG_WORKERS] =
+        {
+            .name = "workers",
+            .type = CONFIG_NUMBER,
+            .without = "two for each processor, 4 at least and 32 at most",
+            .unit = "threads",
+            .least = 1,
+            .most = 256,
+            .summary = "Threads that read the store and check passwords",
+            .text = "",
+        },
+};
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit size_units[] = {
+    {"", 1},     {"k", KIB}, {"kib", KIB}, {"kb", KIB}, {"m", MIB}, {"mib", MIB},
+    {"mb", MIB}, {"g", GIB}, {"gib", GIB}, {"gb", GIB}, {NULL, 0},
+};
+
+static const struct unit time_units[] = {
+    {"ms", 1},           {"s", SECOND},      {"sec", SECOND}, {"m", MINUTE}, {"min", MINUTE},
+    {"minutes", MINUTE}, {"h", HOUR},        {"hours", HOUR}, {"d", DAY},    {"days", DAY},
+    {"seconds", SECOND}, {"minute", MINUTE}, {"hour", HOUR},  {"day", DAY},  {NULL, 0},
+};
+
+const struct config_option *config_option_of(enum config_id id)
+{
+    return &options[id];
+}
+
+enum config_id config_option_find(const char *name)
+{
+    size_t id = 0;
+    while (id < CONFIG_OPTIONS && strcmp(options[id].name, name) != 0)
+        id++;
+    return (enum config_id)id;
+}
+
+bool config_option_is_list(const struct config_option *option)
+{
+    return option->type == CONFIG_PLACES || option->type == CONFIG_WORDS;
+}
+
+/* A number and its unit. Lengths are shown as people write them. */
+static void append_amount(const struct config_option *option, int64_t amount, struct buffer *out)
+{
+    static const struct unit sizes[] = {{"G", GIB}, {"M", MIB}, {"k", KIB}, {"", 1}};
+    static const struct unit times[] = {
+        {"d", DAY}, {"h", HOUR}, {"min", MINUTE}, {"s", SECOND}, {"ms", 1}};
+    const struct unit *unit = option->type == CONFIG_SIZE ? sizes : times;
+    if (option->type == CONFIG_NUMBER) {
+        buffer_append_unsigned(out, (uint64_t)amount);
+        return;
+    }
+    while (amount % unit->factor != 0)
+        unit++;
+    buffer_append_format(out, "%lld%s", (long long)(amount / unit->factor), unit->name);
+}
+
+static void append_words(const struct config_option *option, struct buffer *out)
+{
+    struct bytes rest = bytes_from_string(option->words), word;
+    bool is_first = true;
+    while (rest.length > 0) {
+        bytes_split(rest, ' ', &word, &rest);
+        buffer_append_string(out, is_first ? "" : rest.length == 0 ? " or " : ", ");
+        buffer_append(out, word);
+        is_first = false;
+    }
+}
+
+void config_option_describe(const struct config_option *option, struct buffer *out)
+{
+    switch (option->type) {
+    case CONFIG_TEXT:
+        buffer_append_string(out, "a text");
+        return;
+    case CONFIG_DOMAIN:
+        buffer_append_string(out, "a name such as mail.example.org");
+        return;
+    case CONFIG_PATH:
+        buffer_append_string(out, "a file's name that begins with /");
+        return;
+    case CONFIG_PLACES:
+        buffer_append_string(out, "places such as \"*:25\", \"127.0.0.1:2525\", \"[::1]:25\" or "
+                                  "\"unix:/run/posthorn/lmtp\"");
+        return;
+    case CONFIG_WORD:
+    case CONFIG_WORDS:
+        append_words(option, out);
+        return;
+    case CONFIG_NUMBER:
+        buffer_append_string(out, "a whole number");
+        break;
+    case CONFIG_SIZE:
+        buffer_append_string(out, "a number of bytes, perhaps with k, M or G behind it");
+        break;
+    case CONFIG_TIME:
+        buffer_append_string(out, "a time such as 30s, 5min, 2h or 1d");
+        break;
+    }
+    buffer_append_string(out, " (");
+    append_amount(option, option->least, out);
+    buffer_append_string(out, " to ");
+    append_amount(option, option->most, out);
+    buffer_append_string(out, ")");
+}
+
+/* Says what is wrong with the text, and what may be written. */
+static bool refuse(const struct config_option *option, const char *text, const char *trouble,
+                   struct fault *fault)
+{
+    AUTO(buffer)
+    expected = BUFFER(FAULT_MESSAGE_SIZE);
+    config_option_describe(option, &expected);
+    const char *words = buffer_string(&expected);
+    return fault_set(fault, FAULT_SYNTAX, "%s: \"%.40s\" %s; write %s", option->name, text, trouble,
+                     words == NULL ? "another" : words);
+}
+
+static bool read_amount(const struct config_option *option, const char *text,
+                        const struct unit *units, int64_t *number, struct fault *fault)
+{
+    struct scan scan = scan_of(bytes_from_string(text));
+    uint64_t count;
+    if (!scan_take_number(&scan, INT64_MAX / DAY, &count)) {
+        bool is_number = scan_take_while(&scan, &scan_digits).length > 0;
+        return refuse(option, text, is_number ? "is too large" : "does not begin with a number",
+                      fault);
+    }
+    scan_take_while(&scan, &scan_blanks);
+    const struct unit *unit = units;
+    while (unit->name != NULL &&
+           !bytes_equal_ignoring_case(scan_rest(&scan), bytes_from_string(unit->name)))
+        unit++;
+    if (unit->name == NULL)
+        return refuse(option, text,
+                      scan_is_at_end(&scan) ? "has no unit" : "has a unit that is not known",
+                      fault);
+    int64_t value = (int64_t)count * unit->factor;
+    if (value < option->least || value > option->most)
+        return refuse(option, text, value < option->least ? "is too small" : "is too large", fault);
+    *number = value;
+    return true;
+}
+
+static bool read_word(const struct config_option *option, const char *text, int64_t *number,
+                      struct fault *fault)
+{
+    struct bytes rest = bytes_from_string(option->words), word;
+    for (int64_t i = 0; rest.length > 0; i++) {
+        bytes_split(rest, ' ', &word, &rest);
+        if (bytes_equal(word, bytes_from_string(text))) {
+            *number = i;
+            return true;
+        }
+    }
+    return refuse(option, text, "is not known", fault);
+}
+
+/* The form only: whether there is such an address is seen when it is bound. */
+static bool is_place(struct bytes text)
+{
+    if (bytes_starts_with(text, BYTES("unix:"))) {
+        struct bytes path = bytes_skip(text, 5);
+        return path.length > 1 && path.length <= CONFIG_SOCKET_PATH_MAX && path.data[0] == '/';
+    }
+    size_t colon = bytes_find_last_char(text, ':');
+    uint64_t port;
+    if (colon == BYTES_NOT_FOUND || colon == 0)
+        return false;
+    struct scan scan = scan_of(bytes_skip(text, colon + 1));
+    if (!scan_take_number(&scan, 65535, &port) || !scan_is_at_end(&scan))
+        return false;
+    struct bytes host = bytes_slice(text, 0, colon);
+    if (host.data[0] == '[')
+        return host.length > 2 && bytes_ends_with(host, BYTES("]"));
+    return !bytes_has_char(host, ':');
+}
+
+bool config_option_read(const struct config_option *option, const char *text, int64_t *number,
+                        struct fault *fault)
+{
+    static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
+    struct bytes bytes = bytes_from_string(text);
+    *number = 0;
+    if (bytes.length > CONFIG_TEXT_MAX)
+        return refuse(option, text, "is too long", fault);
+    if (bytes_has_control(bytes))
+        return refuse(option, "...", "has control characters", fault);
+    if (bytes.length == 0)
+        return refuse(option, text, "says nothing", fault);
+    switch (option->type) {
+    case CONFIG_TEXT:
+        return true;
+    case CONFIG_DOMAIN:
+        return domain_is_valid(bytes) || refuse(option, text, "is no name", fault);
+    case CONFIG_PATH:
+        if (bytes.length > CONFIG_PATH_MAX)
+            return refuse(option, text, "is too long", fault);
+        return bytes.data[0] == '/' || refuse(option, text, "does not begin with /", fault);
+    case CONFIG_PLACES:
+        return is_place(bytes) || refuse(option, text, "is no place", fault);
+    case CONFIG_WORD:
+    case CONFIG_WORDS:
+        return read_word(option, text, number, fault);
+    case CONFIG_NUMBER:
+        return read_amount(option, text, no_units, number, fault);
+    case CONFIG_SIZE:
+        return read_amount(option, text, size_units, number, fault);
+    case CONFIG_TIME:
+        return read_amount(option, text, time_units, number, fault);
+    }
+    return fault_set(fault, FAULT_BUG, "%s has no type", option->name);
+}

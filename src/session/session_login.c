@@ -30,9 +30,13 @@ struct session_tls *session_tls_new(const struct engine_tls *facts)
     return tls;
 }
 
-struct sasl_server_place session_tls_place(const struct session_tls *tls, bool allows_clear)
+struct sasl_server_place session_tls_place(const struct session_services *services,
+                                           const struct session_tls *tls, bool allows_clear)
 {
-    struct sasl_server_place place = {.is_encrypted = tls != NULL, .allows_clear = allows_clear};
+    /* Where everybody may log in there are no verifiers that SCRAM could use. */
+    struct sasl_server_place place = {.is_encrypted = tls != NULL,
+                                      .allows_clear = allows_clear,
+                                      .wants_password = services->is_dev};
     if (tls != NULL && tls->binding_name[0] != '\0') {
         place.binding_name = tls->binding_name;
         place.binding = bytes_of(tls->binding, tls->binding_length);
@@ -40,9 +44,10 @@ struct sasl_server_place session_tls_place(const struct session_tls *tls, bool a
     return place;
 }
 
-char *session_tls_mechanisms(const struct session_tls *tls, bool allows_clear)
+char *session_tls_mechanisms(const struct session_services *services, const struct session_tls *tls,
+                             bool allows_clear)
 {
-    struct sasl_server_place place = session_tls_place(tls, allows_clear);
+    struct sasl_server_place place = session_tls_place(services, tls, allows_clear);
     AUTO(buffer)
     offer = BUFFER(OFFER_MAX);
     sasl_server_offer(&place, &offer);

@@ -27,11 +27,13 @@ struct session_tls {
 struct session_tls *session_tls_new(const struct engine_tls *facts);
 
 /* What SASL wants to know of the connection; borrowed from `tls` (NULL = in clear). */
-struct sasl_server_place session_tls_place(const struct session_tls *tls, bool allows_clear);
+struct sasl_server_place session_tls_place(const struct session_services *services,
+                                           const struct session_tls *tls, bool allows_clear);
 
 /* The mechanisms to offer there, separated by blanks, "" for none; to be given back with free().
  * NULL: out of memory. */
-char *session_tls_mechanisms(const struct session_tls *tls, bool allows_clear);
+char *session_tls_mechanisms(const struct session_services *services, const struct session_tls *tls,
+                             bool allows_clear);
 
 enum session_login_status {
     SESSION_LOGIN_WAITS = 0,    /* for a worker, or for time to pass */

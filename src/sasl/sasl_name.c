@@ -4,6 +4,7 @@
 #include <gsasl.h>
 #include <string.h>
 
+#include "base/scan.h"
 #include "base/secret.h"
 
 void sasl_name_append(struct bytes name, struct buffer *out)
@@ -16,6 +17,23 @@ void sasl_name_append(struct bytes name, struct buffer *out)
         else
             buffer_append_char(out, name.data[i]);
     }
+}
+
+bool sasl_name_read(struct bytes name, struct buffer *out)
+{
+    struct scan scan = scan_of(name);
+    if (name.length == 0 || bytes_has_char(name, '\0'))
+        return false;
+    while (!scan_is_at_end(&scan)) {
+        buffer_append(out, scan_take_until_char(&scan, '='));
+        if (scan_take_literal(&scan, BYTES("=2C")))
+            buffer_append_char(out, ',');
+        else if (scan_take_literal(&scan, BYTES("=3D")))
+            buffer_append_char(out, '=');
+        else if (!scan_is_at_end(&scan))
+            return false;
+    }
+    return true;
 }
 
 bool sasl_name_prepare(const char *text, const char *what, struct buffer *out, struct fault *fault)

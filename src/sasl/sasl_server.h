@@ -48,8 +48,7 @@ enum sasl_server_status sasl_server_step(struct sasl_server *server, struct byte
 enum sasl_server_status sasl_server_give_verifier(struct sasl_server *server,
                                                   const struct sasl_verifier *verifier,
                                                   bool is_real, struct buffer *challenge);
-enum sasl_server_status sasl_server_give_verdict(struct sasl_server *server, bool is_right,
-                                                 struct buffer *challenge);
+enum sasl_server_status sasl_server_give_verdict(struct sasl_server *server, bool is_right);
 
 /* Which verifier SCRAM wants. */
 enum sasl_verifier_digest sasl_server_digest(const struct sasl_server *server);

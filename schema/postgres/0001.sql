@@ -1,6 +1,11 @@
 -- What is kept, on PostgreSQL. schema/sqlite has the same tables and columns.
 -- Ids are made by the program (store_id_make), times are microseconds since 1970, UTC.
 
+-- One row.
+CREATE TABLE schema_version(
+  version BIGINT NOT NULL
+);
+
 CREATE TABLE domain(
   id BIGINT PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,            -- A-labels in lower case

@@ -1,6 +1,13 @@
 -- What is kept, on SQLite. schema/postgres has the same tables and columns.
 -- Ids are made by the program (store_id_make), times are microseconds since 1970, UTC.
 
+PRAGMA application_id = 0x506f7374;     -- "Post": the file is a store of posthorn
+
+-- One row.
+CREATE TABLE schema_version(
+  version INTEGER NOT NULL
+);
+
 CREATE TABLE domain(
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,            -- A-labels in lower case

@@ -28,8 +28,8 @@ enum db_kind {
 struct db_options {
     const char *place; /* a file, or "postgresql://..." or "host=... dbname=..." */
     bool writes;
-    bool creates;               /* make the file and the schema, migrate SQLite's */
-    bool is_volatile;           /* SQLite: nobody misses it after a crash: nothing is synchronised */
+    bool creates;     /* make the file and the schema, migrate SQLite's */
+    bool is_volatile; /* SQLite: nobody misses it after a crash: nothing is synchronised */
     unsigned wait_milliseconds; /* for a lock that somebody else holds; 0 = DB_WAIT_MILLISECONDS */
     unsigned size_pages_max;    /* SQLite: no more pages than that; 0 = as the disk allows */
 };

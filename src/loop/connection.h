@@ -29,7 +29,8 @@ struct connection_peer {
 struct loop *connection_loop(const struct connection *connection);
 
 /* The engine has something to say or a new wish, and was not just called by the connection: a job
-   has come back. Loop's thread only; not from inside a call of the face. */
+   has come back. Loop's thread only; not from inside a call of the face. The engine may have heard
+   its end when this returns. */
 void connection_resume(struct connection *connection);
 
 #endif

@@ -46,7 +46,8 @@ void listener_gate_change(struct listener_gate *gate, const struct listener_limi
 struct listener;
 
 /* "127.0.0.1:2525", "[::1]:2525", "*:25" (both families), "unix:/run/posthorn/lmtp". Bound and
-   listening, but nothing is accepted yet. NULL: fault. */
+   listening, but nothing is accepted yet. NULL: fault. A listener that serves is closed after
+   loop_group_stop. */
 struct listener *listener_bind(const char *place, struct fault *fault);
 void listener_close(struct listener *listener); /* accepts NULL; removes a Unix socket's file */
 
@@ -58,7 +59,8 @@ unsigned listener_port(const struct listener *listener);
 
 struct listener_service {
     enum listener_tls tls;
-    struct net_tls_context *context; /* server side; NULL with LISTENER_CLEAR */
+    struct net_tls_context *context; /* net_tls_server_context_new; NULL with LISTENER_CLEAR. Held,
+                                        so that the caller may free its own */
     struct listener_gate *gate;
     const struct listener_face *face;
     void *face_context;
@@ -68,8 +70,8 @@ struct listener_service {
 bool listener_serve(struct listener *listener, struct loop_group *group,
                     const struct listener_service *service, struct fault *fault);
 
-/* New certificate for the connections to come: from any thread. The old context is given back when
-   its last connection has ended (contexts are counted). */
+/* New certificate for the connections to come: from any thread. The context is held, as that of the
+   service was; the old one is given back when its last connection has ended. */
 void listener_change_tls(struct listener *listener, struct net_tls_context *context);
 
 #endif

@@ -22,7 +22,10 @@ bool loop_group_start(struct loop_group *group, struct fault *fault);
 /* Tells every connection to end (engine_face.stop), waits until all are gone or `grace`
    milliseconds have passed, ends the loops and joins their threads. */
 void loop_group_stop(struct loop_group *group, int64_t grace);
-void loop_group_free(struct loop_group *group); /* accepts NULL */
+
+/* Runs the tasks that were posted since the loops ended. The order at the program's end:
+   loop_group_stop, worker_pool_free (the last jobs come back), loop_group_free. Accepts NULL. */
+void loop_group_free(struct loop_group *group);
 
 unsigned loop_group_count(const struct loop_group *group);
 struct loop *loop_group_at(struct loop_group *group, unsigned index);

@@ -1,4 +1,4 @@
-/* A TLS session of a client. */
+/* A TLS session, of a client or of a server. */
 #include "net/net_tls.h"
 
 #include <arpa/inet.h>
@@ -27,6 +27,7 @@ struct net_tls {
     struct net_bio socket;
     struct net_tls_verdict verdict;
     bool is_verifying;
+    bool is_server;
     bool is_up; /* the handshake is done */
     bool is_failed;
     bool may_have_pending; /* the last read took bytes, so that more may lie in OpenSSL's own buffer
@@ -73,6 +74,32 @@ static bool set_name(struct net_tls *tls, struct fault *fault)
     return true;
 }
 
+static struct net_tls *make(int descriptor, struct fault *fault)
+{
+    struct net_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL) {
+        fault_set_memory(fault);
+        return NULL;
+    }
+    tls->socket.descriptor = descriptor;
+    tls->read_events = POLLIN;
+    tls->write_events = POLLOUT;
+    return tls;
+}
+
+static bool open_session(struct net_tls *tls, const struct net_tls_context *context,
+                         struct fault *fault)
+{
+    ERR_clear_error();
+    tls->ssl = SSL_new(context->openssl);
+    BIO *bio = tls->ssl == NULL ? NULL : net_bio_new(context->bio_method, &tls->socket);
+    if (bio == NULL)
+        return net_tls_fault_set(fault, FAULT_TEMPORARY, "no TLS session can be made");
+    SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_app_data(tls->ssl, &tls->verdict);
+    return true;
+}
+
 static bool prepare(struct net_tls *tls, const struct net_tls_context *context, const char *name,
                     struct fault *fault)
 {
@@ -82,17 +109,10 @@ static bool prepare(struct net_tls *tls, const struct net_tls_context *context, 
                          "the certificate cannot be verified: the server's name is not known");
     if (has_name && !take_name(tls, name, fault))
         return false;
-    ERR_clear_error();
-    tls->ssl = SSL_new(context->openssl);
-    if (tls->ssl == NULL)
-        return net_tls_fault_set(fault, FAULT_TEMPORARY, "no TLS session can be made");
-    SSL_set_app_data(tls->ssl, &tls->verdict);
+    if (!open_session(tls, context, fault))
+        return false;
     if (has_name && !set_name(tls, fault))
         return false;
-    BIO *bio = net_bio_new(context->bio_method, &tls->socket);
-    if (bio == NULL)
-        return net_tls_fault_set(fault, FAULT_TEMPORARY, "no TLS session can be made");
-    SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_connect_state(tls->ssl);
     return true;
 }
@@ -100,20 +120,29 @@ static bool prepare(struct net_tls *tls, const struct net_tls_context *context, 
 struct net_tls *net_tls_new(const struct net_tls_context *context, int descriptor, const char *name,
                             struct fault *fault)
 {
-    struct net_tls *tls = calloc(1, sizeof *tls);
-    if (tls == NULL) {
-        fault_set_memory(fault);
+    struct net_tls *tls = make(descriptor, fault);
+    if (tls == NULL)
         return NULL;
-    }
-    tls->socket.descriptor = descriptor;
     tls->is_verifying = !context->no_verification || context->pin_count > 0;
-    tls->read_events = POLLIN;
-    tls->write_events = POLLOUT;
     if (!prepare(tls, context, name, fault)) {
-        ERR_clear_error();
         net_tls_free(tls);
         return NULL;
     }
+    return tls;
+}
+
+struct net_tls *net_tls_accept(const struct net_tls_context *context, int descriptor,
+                               struct fault *fault)
+{
+    struct net_tls *tls = make(descriptor, fault);
+    if (tls == NULL)
+        return NULL;
+    tls->is_server = true;
+    if (!open_session(tls, context, fault)) {
+        net_tls_free(tls);
+        return NULL;
+    }
+    SSL_set_accept_state(tls->ssl);
     return tls;
 }
 
@@ -133,9 +162,14 @@ void net_tls_free(struct net_tls *tls)
 
 /* ---- what went wrong ---- */
 
+static const char *peer_of(const struct net_tls *tls)
+{
+    return tls->is_server ? "the client" : "the server";
+}
+
 static void explain_handshake(const struct net_tls *tls, struct fault *fault)
 {
-    const char *host = *tls->name == '\0' ? "the server" : tls->name;
+    const char *host = *tls->name == '\0' ? peer_of(tls) : tls->name;
     if (tls->verdict.is_refused) {
         fault_set(fault, FAULT_DENIED, "the certificate of %.60s is refused: %s", host,
                   tls->verdict.explanation);
@@ -143,7 +177,8 @@ static void explain_handshake(const struct net_tls *tls, struct fault *fault)
         return;
     }
     unsigned long error = ERR_peek_error();
-    if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER) {
+    if (!tls->is_server && ERR_GET_LIB(error) == ERR_LIB_SSL &&
+        ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER) {
         fault_set(
             fault, FAULT_PERMANENT,
             "%.60s does not speak TLS here: is this a port for STARTTLS, or another protocol?",
@@ -160,7 +195,7 @@ static enum net_result fail(struct net_tls *tls, int error, struct fault *fault)
     const char *when = tls->is_up ? "the encrypted connection" : "the TLS handshake";
     if (tls->socket.is_at_end)
         /* RFC 8446 6.1: without close_notify nobody knows whether this is all that was said. */
-        fault_set(fault, FAULT_TEMPORARY, "%s was cut off by the server", when);
+        fault_set(fault, FAULT_TEMPORARY, "%s was cut off by %s", when, peer_of(tls));
     else if (error == SSL_ERROR_SYSCALL)
         fault_set_system(fault, FAULT_TEMPORARY, tls->socket.error, "%s broke off", when);
     else if (error == SSL_ERROR_SSL && !tls->is_up)
@@ -209,7 +244,7 @@ enum net_result net_tls_handshake(struct net_tls *tls, struct fault *fault)
         tls->read_events = tls->write_events = events;
     if (judged != NET_END)
         return judged;
-    fault_set(fault, FAULT_TEMPORARY, "the server ended the TLS handshake");
+    fault_set(fault, FAULT_TEMPORARY, "%s ended the TLS handshake", peer_of(tls));
     return NET_FAILED;
 }
 
@@ -296,7 +331,8 @@ enum net_result net_tls_write(struct net_tls *tls, const struct iovec *slices, s
                 break;
             if (judged != NET_END)
                 return judged;
-            fault_set(fault, FAULT_TEMPORARY, "the server has closed the encrypted connection");
+            fault_set(fault, FAULT_TEMPORARY, "%s has closed the encrypted connection",
+                      peer_of(tls));
             return NET_FAILED;
         }
         tls->write_events = POLLOUT;
@@ -366,10 +402,13 @@ const char *net_tls_channel_binding(const struct net_tls *tls,
         return name;
     }
     /* RFC 5929 3.1 as mended by RFC 7627: without the extended master secret two sessions can share
-     * a Finished. The client's comes first, as sessions are never resumed. */
+     * a Finished. The first of the handshake counts: the client's, or in a resumed one the
+     * server's. */
     if (SSL_get_extms_support(tls->ssl) != 1)
         return NULL;
-    size_t size = SSL_get_finished(tls->ssl, data, NET_TLS_BINDING_MAX);
+    bool is_ours = (SSL_session_reused(tls->ssl) == 1) == tls->is_server;
+    size_t size = is_ours ? SSL_get_finished(tls->ssl, data, NET_TLS_BINDING_MAX)
+                          : SSL_get_peer_finished(tls->ssl, data, NET_TLS_BINDING_MAX);
     if (size == 0 || size > NET_TLS_BINDING_MAX)
         return NULL;
     *length = size;

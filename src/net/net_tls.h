@@ -37,7 +37,11 @@ struct net_tls_context;
  * SHA-256). */
 struct net_tls_context *net_tls_context_new(const struct net_tls_policy *policy,
                                             struct fault *fault);
-void net_tls_context_free(struct net_tls_context *context);
+
+/* Contexts are counted: whoever holds one frees it, and the last to do so gives it back. From any
+ * thread. Returns the context. */
+struct net_tls_context *net_tls_context_hold(struct net_tls_context *context);
+void net_tls_context_free(struct net_tls_context *context); /* accepts NULL */
 
 /* A session on a stream; made and owned by net_stream, which alone calls the functions up to the
  * facts. */
@@ -47,6 +51,10 @@ struct net_tls;
  * descriptor is a non-blocking socket; it and the context are borrowed. NULL: fault. */
 struct net_tls *net_tls_new(const struct net_tls_context *context, int descriptor, const char *name,
                             struct fault *fault);
+
+/* The server's side of a session, with a context of net_tls_server_context_new. NULL: fault. */
+struct net_tls *net_tls_accept(const struct net_tls_context *context, int descriptor,
+                               struct fault *fault);
 
 /* Sends close_notify if that goes at once; wipes. NULL is allowed. */
 void net_tls_free(struct net_tls *tls);

@@ -140,14 +140,12 @@ static int give_key_password(char *buffer, int size, int is_writing, void *argum
     return (int)length;
 }
 
-static bool load_files(SSL_CTX *openssl, const struct net_tls_policy *policy,
+static bool load_files(SSL_CTX *openssl, const char *certificate_file, const char *key_file,
                        const struct key_password *password, struct fault *fault)
 {
-    const char *key_file = policy->key_file != NULL ? policy->key_file : policy->certificate_file;
-    if (SSL_CTX_use_certificate_chain_file(openssl, policy->certificate_file) != 1)
+    if (SSL_CTX_use_certificate_chain_file(openssl, certificate_file) != 1)
         return net_tls_fault_set(fault, FAULT_PERMANENT,
-                                 "the certificate file %.100s cannot be used",
-                                 policy->certificate_file);
+                                 "the certificate file %.100s cannot be used", certificate_file);
     if (SSL_CTX_use_PrivateKey_file(openssl, key_file, SSL_FILETYPE_PEM) == 1 &&
         SSL_CTX_check_private_key(openssl) == 1)
         return true;
@@ -159,6 +157,20 @@ static bool load_files(SSL_CTX *openssl, const struct net_tls_policy *policy,
                              key_file);
 }
 
+bool net_tls_context_load_identity(SSL_CTX *openssl, const char *certificate_file,
+                                   const char *key_file, const char *key_password,
+                                   struct fault *fault)
+{
+    struct key_password password = {.text = key_password};
+    SSL_CTX_set_default_passwd_cb(openssl, give_key_password);
+    SSL_CTX_set_default_passwd_cb_userdata(openssl, &password);
+    bool is_loaded = load_files(openssl, certificate_file,
+                                key_file == NULL ? certificate_file : key_file, &password, fault);
+    SSL_CTX_set_default_passwd_cb(openssl, NULL);
+    SSL_CTX_set_default_passwd_cb_userdata(openssl, NULL);
+    return is_loaded;
+}
+
 static bool load_identity(SSL_CTX *openssl, const struct net_tls_policy *policy,
                           struct fault *fault)
 {
@@ -167,14 +179,9 @@ static bool load_identity(SSL_CTX *openssl, const struct net_tls_policy *policy,
             return fault_set(fault, FAULT_PERMANENT, "there is a key file but no certificate file");
         return true;
     }
-    struct key_password password = {.text = policy->key_password};
-    SSL_CTX_set_default_passwd_cb(openssl, give_key_password);
-    SSL_CTX_set_default_passwd_cb_userdata(openssl, &password);
-    bool is_loaded = load_files(openssl, policy, &password, fault);
-    SSL_CTX_set_default_passwd_cb(openssl, NULL);
-    SSL_CTX_set_default_passwd_cb_userdata(openssl, NULL);
     SSL_CTX_set_cert_cb(openssl, hear_certificate_request, NULL);
-    return is_loaded;
+    return net_tls_context_load_identity(openssl, policy->certificate_file, policy->key_file,
+                                         policy->key_password, fault);
 }
 
 static void set_verification(struct net_tls_context *context)
@@ -222,6 +229,7 @@ struct net_tls_context *net_tls_context_new(const struct net_tls_policy *policy,
         fault_set_memory(fault);
         return NULL;
     }
+    atomic_init(&context->holders, 1);
     if (!prepare(context, policy, fault)) {
         ERR_clear_error();
         net_tls_context_free(context);
@@ -230,10 +238,19 @@ struct net_tls_context *net_tls_context_new(const struct net_tls_policy *policy,
     return context;
 }
 
+struct net_tls_context *net_tls_context_hold(struct net_tls_context *context)
+{
+    atomic_fetch_add(&context->holders, 1);
+    return context;
+}
+
 void net_tls_context_free(struct net_tls_context *context)
 {
-    if (context == NULL)
+    if (context == NULL || atomic_fetch_sub(&context->holders, 1) > 1)
         return;
+    for (size_t i = 0; i < context->named_count; i++)
+        SSL_CTX_free(context->named[i]);
+    free(context->named);
     SSL_CTX_free(context->openssl);
     BIO_meth_free(context->bio_method);
     free(context);

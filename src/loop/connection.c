@@ -1,0 +1,542 @@
+/* The life of a connection: from accept to the peer's last byte. */
+#include "loop/connection.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop/connection_inside.h"
+
+enum {
+    TURN_OUTPUT_SIZE = 1024 * 1024, /* bytes written in one turn, so that others come to theirs */
+    LATE_TICK_MS = 10, /* before an engine that wanted a tick in the past hears again */
+};
+
+static void settle(struct connection *connection);
+static void pump(struct connection *connection);
+
+static int64_t now_of(const struct connection *connection)
+{
+    return loop_now(connection->member.loop);
+}
+
+struct loop *connection_loop(const struct connection *connection)
+{
+    return connection->member.loop;
+}
+
+/* ---- the end ---- */
+
+static void free_connection(struct connection *connection)
+{
+    struct loop *loop = connection->member.loop;
+    net_tls_free(connection->tls);
+    net_tls_context_free(connection->context);
+    buffer_clear(&connection->kept);
+    listener_gate_leave(&connection->place);
+    atomic_fetch_sub_explicit(&loop->load, 1, memory_order_relaxed);
+    free(connection->address);
+    free(connection);
+}
+
+static void hear_poll_closed(uv_handle_t *handle)
+{
+    free_connection(handle->data);
+}
+
+/* The connection is no more; its memory goes in the loop's next turn. */
+static void drop(struct connection *connection)
+{
+    assert(connection->engine == NULL);
+    connection->phase = CONNECTION_GONE;
+    loop_member_remove(&connection->member);
+    net_tls_free(connection->tls);
+    connection->tls = NULL;
+    listener_gate_leave(&connection->place);
+    uv_close((uv_handle_t *)&connection->poll, hear_poll_closed);
+    close(connection->descriptor);
+}
+
+static void end_engine(struct connection *connection, enum engine_end how)
+{
+    void *engine = connection->engine;
+    connection->engine = NULL;
+    if (engine != NULL)
+        connection->engine_face->end(engine, how, now_of(connection));
+}
+
+static void lose(struct connection *connection, enum engine_end how)
+{
+    end_engine(connection, how);
+    drop(connection);
+}
+
+/* Reads and forgets, until the peer has closed: closing over unread bytes would reset the
+ * connection, and the peer might lose our last reply (RFC 1122 4.2.2.13). */
+static void linger(struct connection *connection)
+{
+    /* Not into the loop's buffer: another connection's input may lie there. */
+    char rest[4096];
+    ssize_t count;
+    do {
+        count = recv(connection->descriptor, rest, sizeof rest, 0);
+        if (count > 0)
+            connection->lingered += (size_t)count;
+    } while (count > 0 && connection->lingered < CONNECTION_LINGER_SIZE);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        settle(connection);
+    else
+        drop(connection);
+}
+
+/* All is written: ends our side, then waits for the peer to end its own. */
+static void finish(struct connection *connection, enum engine_end how)
+{
+    end_engine(connection, how);
+    buffer_clear(&connection->kept);
+    net_tls_free(connection->tls);
+    connection->tls = NULL;
+    if (connection->is_input_over || shutdown(connection->descriptor, SHUT_WR) != 0) {
+        drop(connection);
+        return;
+    }
+    connection->phase = CONNECTION_LINGERS;
+    connection->is_output_stuck = false;
+    connection->limit = now_of(connection) + CONNECTION_LINGER_MS;
+    linger(connection);
+}
+
+/* ---- what to wait for ---- */
+
+static bool wants_input(const struct connection *connection)
+{
+    return !connection->is_output_stuck && !connection->is_input_over &&
+           connection->engine_face->wish(connection->engine) == ENGINE_WANTS_INPUT;
+}
+
+static int wanted_events(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_HANDSHAKE)
+        return connection_read_events(connection);
+    if (connection->phase == CONNECTION_LINGERS)
+        return UV_READABLE;
+    if (connection->is_output_stuck)
+        return connection_write_events(connection);
+    if (wants_input(connection)) {
+        connection->is_read_paused = false;
+        return connection_read_events(connection);
+    }
+    if (connection->is_input_over || connection->is_peer_quiet)
+        return 0;
+    /* Most answers come before the peer says more: reading is only paused, at the price of a system
+     * call, once there is something to read. */
+    return connection->is_read_paused ? UV_DISCONNECT : connection->watched;
+}
+
+static void hear_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct connection *connection)
+{
+    int events = wanted_events(connection);
+    if (events == connection->watched)
+        return;
+    connection->watched = events;
+    if (events == 0)
+        uv_poll_stop(&connection->poll);
+    else
+        uv_poll_start(&connection->poll, events, hear_poll);
+}
+
+static int64_t earlier(int64_t left, int64_t right)
+{
+    return left == 0 || (right != 0 && right < left) ? right : left;
+}
+
+/* Before the loop goes on to others: what this connection waits for. */
+static void settle(struct connection *connection)
+{
+    int64_t now = now_of(connection);
+    int64_t when = connection->limit;
+    if (connection->phase == CONNECTION_OPEN) {
+        if (!connection->is_closing &&
+            connection->engine_face->wish(connection->engine) == ENGINE_WANTS_CLOSE) {
+            connection->is_closing = true;
+            connection->limit = when = now + CONNECTION_CLOSE_MS;
+        }
+        int64_t tick =
+            connection->is_closing ? 0 : connection->engine_face->deadline(connection->engine);
+        if (tick != 0 && tick <= now)
+            tick = now + LATE_TICK_MS;
+        when = earlier(when, tick);
+        if (connection->is_read_pending && wants_input(connection))
+            when = now;
+    }
+    watch(connection);
+    loop_member_wake_at(&connection->member, when);
+}
+
+/* ---- TLS ---- */
+
+static void start_tls(struct connection *connection)
+{
+    /* What came before the handshake was not protected and must not count as if it were
+     * (RFC 3207 4.2, RFC 2595 4). */
+    connection->input = bytes_of(NULL, 0);
+    buffer_clear(&connection->kept);
+    if (connection->context != NULL && !connection->is_input_over && connection->tls == NULL)
+        connection->tls = net_tls_accept(connection->context, connection->descriptor, NULL);
+    if (connection->tls == NULL) {
+        lose(connection, ENGINE_END_TLS);
+        return;
+    }
+    connection->phase = CONNECTION_HANDSHAKE;
+    connection->limit = now_of(connection) + CONNECTION_HANDSHAKE_MS;
+    settle(connection);
+}
+
+static void tell_tls(struct connection *connection)
+{
+    struct engine_tls facts = {.version = net_tls_version(connection->tls),
+                               .cipher = net_tls_cipher(connection->tls)};
+    facts.binding_name =
+        net_tls_channel_binding(connection->tls, facts.binding, &facts.binding_length);
+    connection->engine_face->tls_started(connection->engine, &facts, now_of(connection));
+}
+
+static void read_once(struct connection *connection);
+
+static void go_on_with_handshake(struct connection *connection)
+{
+    switch (net_tls_handshake(connection->tls, NULL)) {
+    case NET_AGAIN:
+        settle(connection);
+        return;
+    case NET_DONE:
+        connection->phase = CONNECTION_OPEN;
+        connection->limit = 0;
+        tell_tls(connection);
+        /* The first words of the client often come with the end of its handshake. */
+        if (net_tls_has_pending(connection->tls) && wants_input(connection))
+            read_once(connection);
+        else
+            pump(connection);
+        return;
+    default:
+        /* The alert must reach the client. */
+        finish(connection, ENGINE_END_TLS);
+    }
+}
+
+/* ---- between socket and engine ---- */
+
+/* False: lost. */
+static bool write_output(struct connection *connection, size_t *budget)
+{
+    bool was_stuck = connection->is_output_stuck;
+    bool has_moved = false;
+    connection->is_output_stuck = false;
+    while (!connection->is_output_stuck) {
+        int64_t now = now_of(connection);
+        struct bytes output = connection->engine_face->output(connection->engine, now);
+        if (output.length == 0)
+            break;
+        size_t count = 0;
+        enum net_result result = connection_write(connection, output, &count);
+        if (result != NET_DONE && result != NET_AGAIN) {
+            lose(connection, ENGINE_END_LOST);
+            return false;
+        }
+        if (count > 0) {
+            connection->engine_face->sent(connection->engine, count, now);
+            has_moved = true;
+        }
+        *budget -= count < *budget ? count : *budget;
+        connection->is_output_stuck = count < output.length || *budget == 0;
+    }
+    if (!connection->is_closing) {
+        if (!connection->is_output_stuck)
+            connection->limit = 0;
+        else if (!was_stuck || has_moved)
+            connection->limit = now_of(connection) + CONNECTION_STALL_MS;
+    }
+    return true;
+}
+
+/* Feeds until the engine takes no more. True: it took something. */
+static bool feed(struct connection *connection)
+{
+    bool has_taken = false;
+    while (connection->input.length > 0 &&
+           connection->engine_face->wish(connection->engine) == ENGINE_WANTS_INPUT) {
+        size_t count = connection->engine_face->feed(connection->engine, connection->input,
+                                                     now_of(connection));
+        if (count == 0)
+            break;
+        connection->input = bytes_skip(connection->input, count);
+        has_taken = true;
+    }
+    return has_taken;
+}
+
+/* The engine wants input: gives it what there is. True: go on, there may be output now. */
+static bool give_input(struct connection *connection)
+{
+    if (feed(connection))
+        return true;
+    return connection->engine_face->wish(connection->engine) != ENGINE_WANTS_INPUT ||
+           connection->engine_face->output(connection->engine, now_of(connection)).length > 0;
+}
+
+/* Carries bytes both ways until the engine or the socket must be waited for. The connection may be
+ * gone afterwards. */
+static void pump(struct connection *connection)
+{
+    size_t budget = TURN_OUTPUT_SIZE;
+    for (;;) {
+        if (!write_output(connection, &budget))
+            return;
+        if (connection->is_output_stuck)
+            break;
+        enum engine_wish wish = connection->engine_face->wish(connection->engine);
+        if (wish == ENGINE_WANTS_CLOSE) {
+            finish(connection, ENGINE_END_CLOSED);
+            return;
+        }
+        if (wish == ENGINE_WANTS_TLS) {
+            start_tls(connection);
+            return;
+        }
+        if (wish == ENGINE_WAITS)
+            break;
+        if (give_input(connection))
+            continue;
+        if (connection->is_input_over) {
+            finish(connection, ENGINE_END_PEER);
+            return;
+        }
+        break;
+    }
+    if (!connection_keep(connection)) {
+        lose(connection, ENGINE_END_LOST);
+        return;
+    }
+    settle(connection);
+}
+
+/* The connection may be gone afterwards. */
+static void read_once(struct connection *connection)
+{
+    switch (connection_read(connection)) {
+    case NET_AGAIN:
+        settle(connection);
+        return;
+    case NET_FAILED:
+        lose(connection, ENGINE_END_LOST);
+        return;
+    case NET_END:
+        connection->is_input_over = true;
+        break;
+    case NET_DONE:
+        break;
+    }
+    pump(connection);
+}
+
+void connection_resume(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_OPEN)
+        pump(connection);
+}
+
+/* ---- what the loop tells ---- */
+
+static void hear_open(struct connection *connection, int events, bool is_broken)
+{
+    if (wants_input(connection)) {
+        /* What came before a reset can still be read. */
+        read_once(connection);
+    } else if (is_broken) {
+        lose(connection, ENGINE_END_LOST);
+    } else if (connection->is_output_stuck) {
+        pump(connection);
+    } else {
+        connection->is_peer_quiet = (events & UV_DISCONNECT) != 0;
+        connection->is_read_paused = true;
+        settle(connection);
+    }
+}
+
+static void hear_poll(uv_poll_t *poll, int status, int events)
+{
+    struct connection *connection = poll->data;
+    /* libuv stops the poll of a broken socket. */
+    if (status < 0)
+        connection->watched = 0;
+    switch (connection->phase) {
+    case CONNECTION_HANDSHAKE:
+        go_on_with_handshake(connection);
+        return;
+    case CONNECTION_OPEN:
+        hear_open(connection, events, status < 0);
+        return;
+    case CONNECTION_LINGERS:
+        linger(connection);
+        return;
+    default:
+        assert(false);
+    }
+}
+
+static struct connection *connection_of(struct loop_member *member)
+{
+    return (struct connection *)member;
+}
+
+static void hear_limit(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_LINGERS)
+        drop(connection);
+    else
+        lose(connection,
+             connection->phase == CONNECTION_HANDSHAKE ? ENGINE_END_TLS : ENGINE_END_LOST);
+}
+
+static void wake(struct loop_member *member, int64_t now)
+{
+    struct connection *connection = connection_of(member);
+    if (connection->limit != 0 && now >= connection->limit) {
+        hear_limit(connection);
+        return;
+    }
+    if (connection->phase != CONNECTION_OPEN) {
+        settle(connection);
+        return;
+    }
+    int64_t tick = connection->engine_face->deadline(connection->engine);
+    if (tick != 0 && now >= tick && !connection->is_closing)
+        connection->engine_face->tick(connection->engine, now);
+    if (connection->is_read_pending && wants_input(connection))
+        read_once(connection);
+    else
+        pump(connection);
+}
+
+static void stop(struct loop_member *member, int64_t now)
+{
+    struct connection *connection = connection_of(member);
+    if (connection->phase == CONNECTION_OPEN) {
+        if (!connection->is_closing)
+            connection->engine_face->stop(connection->engine, now);
+        pump(connection);
+    } else {
+        lose(connection, ENGINE_END_STOP);
+    }
+}
+
+static void end_now(struct loop_member *member, int64_t now)
+{
+    (void)now;
+    lose(connection_of(member), ENGINE_END_STOP);
+}
+
+static const struct loop_member_face member_face = {wake, stop, end_now};
+
+/* ---- the beginning ---- */
+
+/* The address as text, its port, and IPv4 in IPv6's clothes undressed. */
+static void describe(struct sockaddr_storage *address, char text[CONNECTION_TEXT_SIZE],
+                     unsigned *port)
+{
+    struct sockaddr_in6 ipv6;
+    memcpy(&ipv6, address, sizeof ipv6);
+    if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr)) {
+        struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = ipv6.sin6_port};
+        memcpy(&ipv4.sin_addr, ipv6.sin6_addr.s6_addr + 12, sizeof ipv4.sin_addr);
+        *address = (struct sockaddr_storage){0};
+        memcpy(address, &ipv4, sizeof ipv4);
+    }
+    struct sockaddr_in ipv4;
+    memcpy(&ipv4, address, sizeof ipv4);
+    *port = 0;
+    snprintf(text, CONNECTION_TEXT_SIZE, "local");
+    if (address->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &ipv4.sin_addr, text, CONNECTION_TEXT_SIZE);
+        *port = ntohs(ipv4.sin_port);
+    } else if (address->ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &ipv6.sin6_addr, text, CONNECTION_TEXT_SIZE);
+        *port = ntohs(ipv6.sin6_port);
+    }
+}
+
+static void *open_engine(struct connection *connection)
+{
+    struct connection_peer peer = {.address = *connection->address};
+    describe(&peer.address, peer.text, &peer.port);
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof local;
+    getsockname(connection->descriptor, (struct sockaddr *)&local, &length);
+    describe(&local, peer.local, &peer.local_port);
+    free(connection->address);
+    connection->address = NULL;
+    return connection->face->open(connection->face_context, connection, &peer, now_of(connection));
+}
+
+/* On the connection's own loop. */
+static void begin(struct loop_task *task)
+{
+    struct connection *connection =
+        (struct connection *)(void *)((char *)task - offsetof(struct connection, start));
+    struct loop *loop = connection->member.loop;
+    if (loop->is_stopping ||
+        uv_poll_init(&loop->uv, &connection->poll, connection->descriptor) != 0) {
+        close(connection->descriptor);
+        free_connection(connection);
+        return;
+    }
+    connection->poll.data = connection;
+    if (!loop_member_add(loop, &connection->member, &member_face)) {
+        uv_close((uv_handle_t *)&connection->poll, hear_poll_closed);
+        close(connection->descriptor);
+        return;
+    }
+    connection->engine = open_engine(connection);
+    if (connection->engine == NULL) {
+        drop(connection);
+    } else if (connection->is_implicit) {
+        start_tls(connection);
+    } else {
+        connection->phase = CONNECTION_OPEN;
+        pump(connection);
+    }
+}
+
+bool connection_start(struct loop *loop, const struct connection_plan *plan)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    struct sockaddr_storage *address = malloc(sizeof *address);
+    if (connection == NULL || address == NULL) {
+        free(connection);
+        free(address);
+        return false;
+    }
+    *address = *plan->address;
+    connection->member.loop = loop;
+    connection->descriptor = plan->descriptor;
+    connection->is_implicit = plan->is_implicit;
+    connection->engine_face = plan->face->engine;
+    connection->context = plan->context;
+    connection->kept = BUFFER(CONNECTION_READ_SIZE);
+    connection->place = plan->place;
+    connection->start.run = begin;
+    connection->face = plan->face;
+    connection->face_context = plan->face_context;
+    connection->address = address;
+    atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
+    loop_post(loop, &connection->start);
+    return true;
+}

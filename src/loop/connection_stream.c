@@ -1,0 +1,135 @@
+/* Reading and writing, in clear or under TLS. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "loop/connection_inside.h"
+
+enum {
+    RECORD_SIZE = 16 * 1024 /* bytes that one TLS record carries at most */
+};
+
+/* ---- reading ---- */
+
+static enum net_result read_clear(struct connection *connection, char *room, size_t size,
+                                  size_t *count)
+{
+    ssize_t length;
+    do
+        length = recv(connection->descriptor, room, size, 0);
+    while (length < 0 && errno == EINTR);
+    if (length > 0) {
+        *count = (size_t)length;
+        return NET_DONE;
+    }
+    if (length == 0)
+        return NET_END;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
+}
+
+/* All records that lie there, as long as they fit. */
+static enum net_result read_tls(struct connection *connection, char *room, size_t size,
+                                size_t *count)
+{
+    size_t total = 0;
+    enum net_result result;
+    do {
+        size_t length = 0;
+        result = net_tls_read(connection->tls, room + total, size - total, &length, NULL);
+        total += length;
+    } while (result == NET_DONE && size - total >= RECORD_SIZE &&
+             net_tls_has_pending(connection->tls));
+    *count = total;
+    connection->is_read_pending = result == NET_DONE && net_tls_has_pending(connection->tls);
+    /* An end or a failure is told again by the next read. */
+    if (total > 0 && result != NET_DONE) {
+        connection->is_read_pending = result != NET_AGAIN;
+        return NET_DONE;
+    }
+    return result;
+}
+
+static enum net_result read_some(struct connection *connection, char *room, size_t size,
+                                 size_t *count)
+{
+    return connection->tls == NULL ? read_clear(connection, room, size, count)
+                                   : read_tls(connection, room, size, count);
+}
+
+enum net_result connection_read(struct connection *connection)
+{
+    size_t count = 0;
+    connection->is_read_pending = false;
+    if (connection->kept.length == 0) {
+        char *room = connection->member.loop->buffer;
+        enum net_result result = read_some(connection, room, CONNECTION_READ_SIZE, &count);
+        connection->input = bytes_of(room, count);
+        return result;
+    }
+    size_t size = buffer_room(&connection->kept);
+    char *room = size == 0 ? NULL : buffer_reserve(&connection->kept, size);
+    /* An engine that wants more and takes nothing of so much is not to be helped. */
+    if (room == NULL)
+        return NET_FAILED;
+    enum net_result result = read_some(connection, room, size, &count);
+    buffer_commit(&connection->kept, count);
+    connection->input = buffer_bytes(&connection->kept);
+    return result;
+}
+
+bool connection_keep(struct connection *connection)
+{
+    struct bytes left = connection->input;
+    if (connection->kept.length > 0) {
+        buffer_consume(&connection->kept, connection->kept.length - left.length);
+    } else {
+        buffer_append(&connection->kept, left);
+        if (buffer_is_failed(&connection->kept))
+            return false;
+    }
+    if (connection->kept.length == 0)
+        buffer_clear(&connection->kept);
+    connection->input = buffer_bytes(&connection->kept);
+    return true;
+}
+
+/* ---- writing ---- */
+
+static enum net_result write_clear(struct connection *connection, struct bytes output,
+                                   size_t *count)
+{
+    ssize_t length;
+    do
+        length = send(connection->descriptor, output.data, output.length, MSG_NOSIGNAL);
+    while (length < 0 && errno == EINTR);
+    if (length >= 0) {
+        *count = (size_t)length;
+        return NET_DONE;
+    }
+    return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
+}
+
+enum net_result connection_write(struct connection *connection, struct bytes output, size_t *count)
+{
+    if (connection->tls == NULL)
+        return write_clear(connection, output, count);
+    struct iovec slice = {(void *)(uintptr_t)output.data, output.length};
+    return net_tls_write(connection->tls, &slice, 1, count, NULL);
+}
+
+/* ---- waiting ---- */
+
+static int events_of(short events)
+{
+    return ((events & POLLIN) != 0 ? UV_READABLE : 0) | ((events & POLLOUT) != 0 ? UV_WRITABLE : 0);
+}
+
+int connection_read_events(const struct connection *connection)
+{
+    return connection->tls == NULL ? UV_READABLE : events_of(net_tls_read_events(connection->tls));
+}
+
+int connection_write_events(const struct connection *connection)
+{
+    return connection->tls == NULL ? UV_WRITABLE : events_of(net_tls_write_events(connection->tls));
+}

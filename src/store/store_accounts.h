@@ -18,6 +18,17 @@ enum {
     STORE_VERIFIER_MAX = 512        /* bytes of a credential's data */
 };
 
+/* What a mailbox is for (RFC 8457, RFC 9051 7.3.1); kept in mailbox.role. */
+enum store_role {
+    STORE_ROLE_NONE = 0,
+    STORE_ROLE_INBOX,
+    STORE_ROLE_DRAFTS,
+    STORE_ROLE_SENT,
+    STORE_ROLE_JUNK,
+    STORE_ROLE_TRASH,
+    STORE_ROLE_ARCHIVE
+};
+
 struct store_account {
     int64_t id;
     int64_t inbox;                   /* its mailbox INBOX */
@@ -128,6 +139,8 @@ bool store_credential_put(struct store *store, struct db *db, int64_t account,
 /* Removes the app password with the label. */
 bool store_credential_remove(struct db *db, int64_t account, struct bytes label,
                              struct fault *fault);
+/* Removes the account's own password in all its forms; app passwords stay. */
+bool store_credential_remove_password(struct db *db, int64_t account, struct fault *fault);
 
 /* ---- listing, in alphabetical order, by a function that is called for each and may end it ---- */
 
@@ -140,6 +153,9 @@ bool store_accounts_list(struct db *db, struct bytes domain_or_empty, store_each
 bool store_domains_list(struct db *db, store_each_domain *each, void *context, struct fault *fault);
 bool store_aliases_list(struct db *db, struct bytes domain_or_empty, store_each_alias *each,
                         void *context, struct fault *fault);
+
+/* The domain of the bare "Postmaster"; without it, the one that was made first. */
+#define STORE_SETTING_DEFAULT_DOMAIN "default-domain"
 
 /* Settings of the store itself: secrets that all nodes share, the default domain. *value is empty
    when there is none. */

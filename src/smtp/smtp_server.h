@@ -33,17 +33,22 @@ enum {
     SMTP_SERVER_SIZE_MAX = 50 * 1024 * 1024,
     SMTP_SERVER_IDLE = 300 * 1000,        /* milliseconds */
     SMTP_SERVER_SESSION = 60 * 60 * 1000, /* milliseconds of a session in all */
-    SMTP_SERVER_LEAST_RATE = 500          /* bytes a second of a body, measured over a minute */
+    SMTP_SERVER_LEAST_RATE = 500,         /* bytes a second of a body, measured over a minute */
+    SMTP_SERVER_RATE_WINDOW = 60 * 1000,  /* milliseconds: that minute */
+    SMTP_SERVER_ERROR_DELAY = 1000,       /* milliseconds that a reply waits from errors_soft on */
+    SMTP_SERVER_NAME_MAX = 255,           /* bytes of the name in HELO, EHLO, LHLO */
+    SMTP_SERVER_OUTPUT_FULL = 16 * 1024   /* bytes of replies beyond which nothing is taken */
 };
 
-/* 0 = the default above. Read when a command begins, so the host may change them between two. */
+/* 0 = the default above. smtp_server_set_limits changes them from the next command on. */
 struct smtp_server_limits {
-    unsigned recipients;    /* of a message: 452 4.5.3 past it (RFC 5321 4.5.3.1.10) */
-    unsigned messages;      /* of a session: 421 4.7.0 at the MAIL behind the last */
-    unsigned commands;      /* of a session */
-    unsigned errors_soft;   /* from this many on, `delay` of events and replies: see
-                               smtp_server_deadline */
-    unsigned errors;        /* 421 4.7.0 */
+    unsigned recipients;  /* of a message: 452 4.5.3 past it (RFC 5321 4.5.3.1.10) */
+    unsigned messages;    /* of a session: 421 4.7.0 at the MAIL behind the last */
+    unsigned commands;    /* of a session */
+    unsigned errors_soft; /* from this many on each error's reply waits SMTP_SERVER_ERROR_DELAY,
+                             and so does the input: see smtp_server_deadline */
+    unsigned errors;      /* 421 4.7.0. Errors are the 5yz of the engine and of the host; a message
+                             that is taken sets them back to 0 */
     unsigned auth_failures; /* 421 4.7.0 */
     uint64_t size;          /* octets of a message: 552 5.3.4, at MAIL when SIZE= says so */
     int64_t idle;           /* between two bytes of the peer: 421 4.4.2 */
@@ -104,7 +109,8 @@ struct smtp_server_event {
 
     struct bytes mechanism; /* AUTH, upper case */
     struct bytes response;  /* AUTH: the initial response, decoded, data NULL = none;
-                               AUTH_RESPONSE: data NULL = cancelled with "*" (501 5.7.0 is said) */
+                               AUTH_RESPONSE: data NULL = the exchange is over, cancelled with "*"
+                               or broken (the 501 is said; nothing is owed, nobody is logged in) */
 
     struct bytes address; /* MAIL, RCPT: as on the wire, without brackets and source route, valid by
                              mail/address.h; MAIL: empty = <>; RCPT: "postmaster" may be bare */
@@ -121,7 +127,11 @@ struct smtp_server_event {
     const char *reason; /* REFUSED_BODY, CLOSED: words for the log; static */
 };
 
-/* Takes bytes from the front; fewer than all while an answer is owed, or events wait. */
+/* From the next command on. */
+void smtp_server_set_limits(struct smtp_server *server, const struct smtp_server_limits *limits);
+
+/* Takes bytes from the front; fewer than all while an answer is owed, events wait, a reply is being
+   delayed or too many replies wait to be sent. */
 size_t smtp_server_feed(struct smtp_server *server, struct bytes in, int64_t now);
 
 /* False: nothing more to tell. */
@@ -138,11 +148,12 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_server_rep
                         int64_t now);
 void smtp_server_challenge(struct smtp_server *server, struct bytes challenge, int64_t now);
 /* 235; additional data is what the mechanism still has to say (RFC 4954 4: it then goes as a last
-   challenge, and the empty response is awaited before the 235). */
+   challenge, and the empty response is awaited before the 235; where it does not come, an
+   AUTH_RESPONSE without data takes the login back). */
 void smtp_server_authenticated(struct smtp_server *server, struct bytes additional, int64_t now);
 
 /* TLS stands: everything said before is forgotten (RFC 3207 4.2). mechanisms: what AUTH offers from
-   now on. */
+   now on; copied. */
 void smtp_server_tls_started(struct smtp_server *server, const char *mechanisms, int64_t now);
 
 /* 421 4.3.2 as soon as no answer is owed and no body is on its way, then the end. */
@@ -157,6 +168,8 @@ int64_t smtp_server_deadline(const struct smtp_server *server);
 void smtp_server_tick(struct smtp_server *server, int64_t now);
 
 bool smtp_server_is_answer_owed(const struct smtp_server *server);
+/* False: feed would take nothing now. */
+bool smtp_server_wants_input(const struct smtp_server *server);
 /* Nothing more will be read or told; when the output is sent, close. */
 bool smtp_server_is_closed(const struct smtp_server *server);
 

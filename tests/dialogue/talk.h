@@ -26,7 +26,7 @@ const char *talk_words_find(const struct talk_words *words, const char *key);
 
 /* One line of a talk. */
 struct talk_step {
-    char kind; /* 'S', 'C', 'E', 'O'... */
+    char kind; /* 'S', 'C', 'E', 'O', 'A'... */
     int line;
     char *text; /* 'S' and 'C': the bytes; others: as written */
     size_t length;
@@ -59,6 +59,7 @@ void talk_event_add(struct talk_event *event, const char *key, const char *value
  * so. */
 struct talk_engine {
     const char *name;
+    bool is_server; /* what the client says is fed, what the server says is awaited */
     void *(*open)(const struct talk *talk, int64_t now,
                   struct talk_event *refusal); /* NULL: refusal filled */
     void (*close)(void *engine);
@@ -67,7 +68,7 @@ struct talk_engine {
                    size_t size); /* copies the front of what is to be written */
     void (*sent)(void *engine, size_t count, int64_t now);
     bool (*next)(void *engine, struct talk_event *event);
-    /* 'O' and other kinds that the player does not know. False: *event tells why not. */
+    /* 'O', 'A' and other kinds that the player does not know. False: *event tells why not. */
     bool (*operate)(void *engine, const struct talk_step *step, int64_t now,
                     struct talk_event *event);
 };

@@ -173,7 +173,7 @@ static void add_step(struct talk *talk, struct cursor *cursor, char kind)
 /* A comment at the end of a line is two blanks and '#', but not in what is said. */
 static void drop_comment(char *line)
 {
-    if (strchr("OEKD", line[0]) == NULL)
+    if (strchr("OAEKD", line[0]) == NULL)
         return;
     char *comment = strstr(line, "  #");
     if (comment != NULL)
@@ -191,7 +191,7 @@ static void read_line(struct talk *talk, struct cursor *cursor, char *line)
     } else if (strncmp(line, "option: ", 8) == 0) {
         cursor->rest = line + 8;
         take_words(cursor, &talk->options);
-    } else if (strchr("SCOEKDTNsc", line[0]) != NULL && line[1] == ':') {
+    } else if (strchr("SCOAEKDTNsc", line[0]) != NULL && line[1] == ':') {
         drop_comment(line);
         cursor->rest = line[2] == ' ' ? line + 3 : line + 2;
         add_step(talk, cursor, line[0]);

@@ -26,6 +26,8 @@ struct player {
     size_t output_length;
     size_t output_capacity;
     size_t output_matched;
+    char *input; /* of the client, not taken by the server yet */
+    size_t input_length;
     struct talk_event *events; /* told and not expected yet */
     struct talk_event **events_end;
     bool has_memory_error;
@@ -250,42 +252,54 @@ static bool check_settled(struct player *player)
 
 /* ---- the peer speaks ---- */
 
-static void feed_piece(struct player *player, const char *data, size_t length)
+/* Returns how much was taken: less than all when the engine takes no more for now. */
+static size_t feed_piece(struct player *player, const char *data, size_t length)
 {
     unsigned stalls = 0;
-    while (length > 0 && stalls < STALL_MAX) {
+    size_t all = 0;
+    while (all < length && stalls < STALL_MAX) {
         talk_memory_wake();
-        size_t taken = player->driver->feed(player->engine, data, length, player->now);
+        size_t taken = player->driver->feed(player->engine, data + all, length - all, player->now);
         talk_memory_sleep();
         pull(player);
-        data += taken;
-        length -= taken;
+        all += taken;
         stalls = taken == 0 ? stalls + 1 : 0;
     }
+    return all;
+}
+
+/* What a server does not take while it owes or is owed something stays until it does; a client has
+ * to take everything. */
+static void feed_input(struct player *player)
+{
+    size_t at = 0;
+    while (at < player->input_length) {
+        size_t count = piece_of(player, player->input_length - at);
+        char *piece = malloc(count); /* of its own, so that a read past its end is seen */
+        memcpy(piece, player->input + at, count);
+        size_t taken = feed_piece(player, piece, count);
+        free(piece);
+        drain(player);
+        if (player->driver->is_server && taken == 0)
+            break;
+        at += player->driver->is_server ? taken : count;
+    }
+    player->input_length -= at;
+    memmove(player->input, player->input + at, player->input_length);
 }
 
 /* Lines of the peer that stand together come together. */
 static size_t feed_run(struct player *player, size_t first)
 {
-    char *run = NULL;
-    size_t length = 0;
+    char peer = player->driver->is_server ? 'C' : 'S';
     size_t end = first;
-    for (; end < player->talk->count && player->talk->steps[end].kind == 'S'; end++) {
+    for (; end < player->talk->count && player->talk->steps[end].kind == peer; end++) {
         const struct talk_step *step = &player->talk->steps[end];
-        run = realloc(run, length + step->length + 1);
-        memcpy(run + length, step->text, step->length);
-        length += step->length;
+        player->input = realloc(player->input, player->input_length + step->length + 1);
+        memcpy(player->input + player->input_length, step->text, step->length);
+        player->input_length += step->length;
     }
-    for (size_t at = 0; at < length;) {
-        size_t count = piece_of(player, length - at);
-        char *piece = malloc(count); /* of its own, so that a read past its end is seen */
-        memcpy(piece, run + at, count);
-        feed_piece(player, piece, count);
-        free(piece);
-        drain(player);
-        at += count;
-    }
-    free(run);
+    feed_input(player);
     return end;
 }
 
@@ -327,13 +341,17 @@ static bool play_steps(struct player *player)
         const struct talk_step *step = &talk->steps[i];
         player->line = step->line;
         drain(player);
+        if (player->input_length > 0)
+            feed_input(player);
         switch (step->kind) {
         case 'S':
-            if (!check_settled(player))
-                return false;
-            i = feed_run(player, i);
-            continue;
         case 'C':
+            if (step->kind == (player->driver->is_server ? 'C' : 'S')) {
+                if (!check_settled(player))
+                    return false;
+                i = feed_run(player, i);
+                continue;
+            }
             if (!expect_output(player, step))
                 return false;
             break;
@@ -351,6 +369,8 @@ static bool play_steps(struct player *player)
         i++;
     }
     drain(player);
+    if (player->input_length > 0)
+        feed_input(player);
     return check_settled(player);
 }
 
@@ -394,5 +414,6 @@ bool talk_play(const struct talk *talk, const struct talk_engine *engine, enum t
         free_event(event);
     }
     free(player.output);
+    free(player.input);
     return is_right || is_excused;
 }

@@ -175,6 +175,11 @@ bool db_commit(struct db *db, bool *is_unknown, struct fault *fault)
     return is_done;
 }
 
+bool db_commit_find_out(struct db *db, bool *is_done, struct fault *fault)
+{
+    return db->driver->commit_find_out(db, is_done, fault);
+}
+
 void db_rollback(struct db *db)
 {
     db->driver->rollback(db);

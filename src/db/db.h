@@ -162,6 +162,9 @@ bool db_begin(struct db *db, enum db_transaction kind, struct fault *fault);
 bool db_commit(struct db *db, bool *is_unknown, struct fault *fault);
 void db_rollback(struct db *db);
 
+/* After an unknown commit: asks the database, over a new connection, what became of it. */
+bool db_commit_find_out(struct db *db, bool *is_done, struct fault *fault);
+
 /* One level: what follows can be undone alone. After a fault undo is the only way on. */
 bool db_savepoint(struct db *db, struct fault *fault);
 bool db_savepoint_release(struct db *db, struct fault *fault);

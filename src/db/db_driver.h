@@ -34,6 +34,7 @@ struct db_driver {
     bool (*rows_is_null)(const struct db_rows *rows, int column);
     bool (*begin)(struct db *db, enum db_transaction kind, struct fault *fault);
     bool (*commit)(struct db *db, bool *is_unknown, struct fault *fault);
+    bool (*commit_find_out)(struct db *db, bool *is_done, struct fault *fault);
     void (*rollback)(struct db *db);
     bool (*savepoint)(struct db *db, struct fault *fault);
     bool (*savepoint_release)(struct db *db, struct fault *fault);

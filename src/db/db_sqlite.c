@@ -277,6 +277,28 @@ static struct prepared *add_prepared(struct db_sqlite *sqlite, const struct db_s
     return prepared;
 }
 
+/* SQLite takes "$2" for a name and counts names in the order in which they come; "?2" is the second
+   parameter. No statement of ours has a dollar elsewhere. */
+static char *translate(const char *text)
+{
+    char *translated = strdup(text);
+    if (translated != NULL)
+        for (char *c = translated; *c != '\0'; c++)
+            if (*c == '$')
+                *c = '?';
+    return translated;
+}
+
+static int prepare_text(sqlite3 *handle, const char *text, sqlite3_stmt **out)
+{
+    char *translated = translate(text);
+    if (translated == NULL)
+        return SQLITE_NOMEM;
+    int code = sqlite3_prepare_v3(handle, translated, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    free(translated);
+    return code;
+}
+
 static bool prepare(struct db_sqlite *sqlite, const struct db_statement *statement,
                     struct prepared **out, struct fault *fault)
 {
@@ -284,8 +306,7 @@ static bool prepare(struct db_sqlite *sqlite, const struct db_statement *stateme
     if (*out != NULL)
         return true;
     sqlite3_stmt *handle;
-    int code = sqlite3_prepare_v3(sqlite->handle, statement->text, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &handle, NULL);
+    int code = prepare_text(sqlite->handle, statement->text, &handle);
     if (code != SQLITE_OK)
         return set_fault(sqlite, code, fault);
     *out = add_prepared(sqlite, statement, handle);
@@ -474,6 +495,14 @@ static bool sqlite_commit(struct db *db, bool *is_unknown, struct fault *fault)
     return is_done;
 }
 
+static bool sqlite_commit_find_out(struct db *db, bool *is_done, struct fault *fault)
+{
+    /* Its outcome is always known. */
+    (void)db;
+    (void)is_done;
+    return fault_set(fault, FAULT_BUG, "no commit is unknown");
+}
+
 static bool sqlite_savepoint(struct db *db, struct fault *fault)
 {
     static const struct db_statement savepoint = {"SAVEPOINT one", NULL};
@@ -582,6 +611,7 @@ static const struct db_driver sqlite_driver = {
     .rows_is_null = sqlite_rows_is_null,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
+    .commit_find_out = sqlite_commit_find_out,
     .rollback = sqlite_rollback,
     .savepoint = sqlite_savepoint,
     .savepoint_release = sqlite_savepoint_release,

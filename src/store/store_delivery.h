@@ -7,6 +7,15 @@
 #include "store/store_draft.h"
 #include "store/store_jobs.h"
 
+/* System flags (RFC 9051 2.3.2); a set, kept in message.flags. */
+enum store_flag {
+    STORE_FLAG_SEEN = 1,
+    STORE_FLAG_ANSWERED = 2,
+    STORE_FLAG_FLAGGED = 4,
+    STORE_FLAG_DELETED = 8,
+    STORE_FLAG_DRAFT = 16
+};
+
 enum store_delivery_outcome {
     STORE_DELIVERY_KEPT = 0,
     STORE_DELIVERY_OVER_QUOTA_BYTES, /* 552 5.2.2, or 452 4.2.2 when it may fit later */
@@ -54,7 +63,6 @@ struct store_delivery {
        FAULT_LIMIT (quota) or FAULT_PERMANENT (no mailbox); the outcomes say whose fault it was.
        Else (LMTP) the others are kept, and the job fails only when nobody could be served. */
     bool is_all_or_nothing;
-    int64_t *mailboxes; /* the store's own */
 };
 
 /* Sets the job up and submits it. `job.done` is the caller's. */

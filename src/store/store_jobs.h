@@ -26,6 +26,8 @@ struct store_job {
        batch before the first runs, so that batches on several connections never deadlock. */
     const int64_t *mailboxes;
     size_t mailbox_count;
+    size_t
+        mailbox_stride; /* bytes from one to the next, when they stand in structs; 0 = an array */
 
     bool is_done;
     struct fault fault;

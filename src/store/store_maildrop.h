@@ -3,6 +3,7 @@
 #ifndef STORE_STORE_MAILDROP_H
 #define STORE_STORE_MAILDROP_H
 
+#include "base/buffer.h"
 #include "store/store_jobs.h"
 
 enum {
@@ -37,10 +38,15 @@ bool store_message_read(struct db *db, int64_t mailbox, uint32_t uid, uint64_t o
                         struct buffer *out, bool *is_gone, struct fault *fault);
 
 /* Whole small messages in one go, for readers that fetch one after another: from uid on, appends
-   message after message while they fit into what buffer_room leaves and into `count`; lengths[i] is
-   that of the i-th, uids[i] its uid. *count is how many there were. */
+   message after message while they fit into what buffer_room leaves and into *count; lengths[i] is
+   that of the i-th, uids[i] its uid. *count is then how many there were. A message of more than
+   256 KiB ends the run: it is for store_message_read. */
 bool store_messages_read(struct db *db, int64_t mailbox, uint32_t uid, struct buffer *out,
                          uint32_t *uids, size_t *lengths, size_t *count, struct fault *fault);
+
+/* The same within a job that runs: removes those of the UIDs (ascending) that are still there. */
+bool store_removal_run(struct db *db, int64_t mailbox, const uint32_t *uids, size_t count,
+                       struct fault *fault);
 
 /* Removes messages, in one job: all that are still there. Counters, modseq, vanished log and the
    bodies that nobody uses any more are seen to. */

@@ -1,0 +1,289 @@
+/* One message into the store: body, copies, far recipients, counters. */
+#include "store/store_delivery.h"
+
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "db/db.h"
+#include "store/store_draft_inside.h"
+#include "store/store_inside.h"
+
+enum {
+    WEIGHT_OF_ROW = 512 /* bytes that a recipient's rows weigh, besides prefix or addresses */
+};
+
+/* ---- the body ---- */
+
+static bool write_body(struct db *db, const struct store_delivery *delivery, struct bytes first,
+                       struct fault *fault)
+{
+    static const struct db_statement body = {
+        "INSERT INTO body(id, size, created, data) VALUES($1, $2, $3, $4)", NULL};
+    static const struct db_statement meta = {
+        "INSERT INTO body_meta(body, lines, sent, header, envelope, structure) "
+        "VALUES($1, $2, $3, $4, $5, $6)",
+        NULL};
+    const struct message_parsed *parsed = delivery->parsed;
+    int64_t size = (int64_t)store_draft_size(delivery->draft);
+    return db_send(db, &body,
+                   DB_VALUES(db_number(delivery->id), db_number(size),
+                             db_number(delivery->received), db_bytes(first)),
+                   fault) &&
+           db_send(db, &meta,
+                   DB_VALUES(db_number(delivery->id), db_number((int64_t)parsed->lines),
+                             db_number(parsed->sent), db_bytes(parsed->header),
+                             db_bytes(parsed->envelope), db_bytes(parsed->structure)),
+                   fault);
+}
+
+static bool write_part(struct db *db, int64_t body, int64_t number, struct bytes data,
+                       struct fault *fault)
+{
+    static const struct db_statement part = {
+        "INSERT INTO body_part(body, number, data) VALUES($1, $2, $3)", NULL};
+    return db_send(db, &part, DB_VALUES(db_number(body), db_number(number), db_bytes(data)), fault);
+}
+
+/* What does not lie in memory in one piece goes through a buffer of one part. */
+static bool write_parts(struct db *db, const struct store_delivery *delivery, char *memory,
+                        struct fault *fault)
+{
+    uint64_t size = store_draft_size(delivery->draft);
+    uint64_t offset = 0;
+    int64_t number = 0;
+    do {
+        size_t count;
+        if (!store_draft_read(delivery->draft, offset, memory, STORE_PART_SIZE, &count, fault))
+            return false;
+        struct bytes data = bytes_of(memory, count);
+        if (!(number == 0 ? write_body(db, delivery, data, fault)
+                          : write_part(db, delivery->id, number, data, fault)))
+            return false;
+        offset += count;
+        number++;
+    } while (offset < size);
+    return true;
+}
+
+static bool write_message(struct db *db, const struct store_delivery *delivery, struct fault *fault)
+{
+    struct bytes whole = store_draft_memory(delivery->draft);
+    if (whole.length > 0 && whole.length <= STORE_PART_SIZE)
+        return write_body(db, delivery, whole, fault);
+    char *memory = malloc(STORE_PART_SIZE);
+    if (memory == NULL)
+        return fault_set_memory(fault);
+    bool is_done = write_parts(db, delivery, memory, fault);
+    free(memory);
+    return is_done;
+}
+
+/* ---- a copy for a mailbox ---- */
+
+/* Why a copy could not be counted. */
+static bool find_outcome(struct db *db, struct store_delivery_local *local, int64_t size,
+                         struct fault *fault)
+{
+    static const struct db_statement find = {
+        "SELECT a.quota_bytes, a.used_bytes FROM account a JOIN mailbox m ON m.account = a.id "
+        "WHERE a.id = $1 AND m.id = $2",
+        NULL};
+    bool is_found;
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query_one(db, &find, DB_VALUES(db_number(local->account), db_number(local->mailbox)),
+                      &rows, &is_found, fault))
+        return false;
+    if (!is_found)
+        local->outcome = STORE_DELIVERY_NO_MAILBOX;
+    else if (db_rows_number(&rows, 0) > 0 &&
+             db_rows_number(&rows, 1) + size > db_rows_number(&rows, 0))
+        local->outcome = STORE_DELIVERY_OVER_QUOTA_BYTES;
+    else
+        local->outcome = STORE_DELIVERY_OVER_QUOTA_MESSAGES;
+    return true;
+}
+
+/* Within the quota or not at all: the row is locked from here to the commit. */
+static bool count_in_account(struct db *db, const struct store_delivery_local *local, int64_t size,
+                             bool *is_counted, struct fault *fault)
+{
+    static const struct db_statement count = {
+        "UPDATE account SET used_bytes = used_bytes + $2, used_messages = used_messages + 1 "
+        "WHERE id = $1 AND (quota_bytes = 0 OR used_bytes + $2 <= quota_bytes) "
+        "AND (quota_messages = 0 OR used_messages < quota_messages)",
+        NULL};
+    uint64_t changed;
+    if (!db_execute(db, &count, DB_VALUES(db_number(local->account), db_number(size)), &changed,
+                    fault))
+        return false;
+    *is_counted = changed == 1;
+    return true;
+}
+
+static bool uncount_in_account(struct db *db, int64_t account, int64_t size, struct fault *fault)
+{
+    static const struct db_statement uncount = {
+        "UPDATE account SET used_bytes = used_bytes - $2, used_messages = used_messages - 1 "
+        "WHERE id = $1",
+        NULL};
+    return db_send(db, &uncount, DB_VALUES(db_number(account), db_number(size)), fault);
+}
+
+/* Takes the next UID of the mailbox, whose row is locked from here to the commit, so that UIDs
+   appear in order (RFC 9051 2.3.1.1). */
+static bool count_in_mailbox(struct db *db, struct store_delivery_local *local, int64_t size,
+                             bool *is_found, struct fault *fault)
+{
+    static const struct db_statement count = {
+        "UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, messages = messages + 1, "
+        "unseen = unseen + $3, deleted = deleted + $4, bytes = bytes + $5 "
+        "WHERE id = $1 AND account = $2 RETURNING uidnext - 1, modseq",
+        NULL};
+    int64_t unseen = (local->flags & STORE_FLAG_SEEN) == 0;
+    int64_t deleted = (local->flags & STORE_FLAG_DELETED) != 0;
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query_one(db, &count,
+                      DB_VALUES(db_number(local->mailbox), db_number(local->account),
+                                db_number(unseen), db_number(deleted), db_number(size)),
+                      &rows, is_found, fault))
+        return false;
+    if (*is_found) {
+        local->uid = db_rows_number(&rows, 0);
+        local->modseq = db_rows_number(&rows, 1);
+    }
+    return db_rows_finish(&rows, fault);
+}
+
+static bool write_rows(struct db *db, const struct store_delivery *delivery,
+                       const struct store_delivery_local *local, int64_t size, struct fault *fault)
+{
+    static const struct db_statement message = {
+        "INSERT INTO message(mailbox, uid, body, flags, modseq, received, size, prefix_size) "
+        "VALUES($1, $2, $3, $4, $5, $6, $7, $8)",
+        NULL};
+    static const struct db_statement prefix = {
+        "INSERT INTO message_prefix(body, mailbox, uid, prefix) VALUES($1, $2, $3, $4)", NULL};
+    return db_send(db, &message,
+                   DB_VALUES(db_number(local->mailbox), db_number(local->uid),
+                             db_number(delivery->id), db_number(local->flags),
+                             db_number(local->modseq), db_number(delivery->received),
+                             db_number(size), db_number((int64_t)local->prefix.length)),
+                   fault) &&
+           db_send(db, &prefix,
+                   DB_VALUES(db_number(delivery->id), db_number(local->mailbox),
+                             db_number(local->uid), db_bytes(local->prefix)),
+                   fault);
+}
+
+static bool write_local(struct db *db, const struct store_delivery *delivery,
+                        struct store_delivery_local *local, struct fault *fault)
+{
+    int64_t size = (int64_t)(store_draft_size(delivery->draft) + local->prefix.length);
+    bool is_counted;
+    bool is_found;
+    local->outcome = STORE_DELIVERY_KEPT;
+    if (!count_in_account(db, local, size, &is_counted, fault))
+        return false;
+    if (!is_counted)
+        return find_outcome(db, local, size, fault);
+    if (!count_in_mailbox(db, local, size, &is_found, fault))
+        return false;
+    if (is_found)
+        return write_rows(db, delivery, local, size, fault);
+    local->outcome = STORE_DELIVERY_NO_MAILBOX;
+    return uncount_in_account(db, local->account, size, fault);
+}
+
+/* ---- far recipients ---- */
+
+static bool write_outbound(struct db *db, const struct store_delivery *delivery,
+                           struct fault *fault)
+{
+    static const struct db_statement message = {
+        "INSERT INTO outbound_message(id, body, account, sender, envelope_id, return_content, "
+        "created) VALUES($1, $1, $2, $3, $4, $5, $6)",
+        NULL};
+    static const struct db_statement recipient = {
+        "INSERT INTO outbound_recipient(message, number, recipient, route, original_recipient, "
+        "notify, state, next_attempt) VALUES($1, $2, $3, $4, $5, $6, 0, $7)",
+        NULL};
+    if (!db_send(db, &message,
+                 DB_VALUES(db_number(delivery->id), db_number(delivery->account),
+                           db_text(delivery->sender), db_text(delivery->envelope_id),
+                           db_number(delivery->return_content), db_number(delivery->received)),
+                 fault))
+        return false;
+    for (size_t i = 0; i < delivery->far_count; i++) {
+        const struct store_delivery_far *far = &delivery->fars[i];
+        if (!db_send(db, &recipient,
+                     DB_VALUES(db_number(delivery->id), db_number((int64_t)i),
+                               db_text(far->recipient), db_text(far->route),
+                               db_text(far->original_recipient), db_number(far->notify),
+                               db_number(delivery->received)),
+                     fault))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the job ---- */
+
+static bool refuse(const struct store_delivery_local *local, struct fault *fault)
+{
+    switch (local->outcome) {
+    case STORE_DELIVERY_OVER_QUOTA_BYTES:
+        return fault_set(fault, FAULT_LIMIT, "the mailbox is full");
+    case STORE_DELIVERY_OVER_QUOTA_MESSAGES:
+        return fault_set(fault, FAULT_LIMIT, "the mailbox has too many messages");
+    case STORE_DELIVERY_NO_MAILBOX:
+    case STORE_DELIVERY_KEPT:
+        break;
+    }
+    return fault_set(fault, FAULT_PERMANENT, "the mailbox is no longer there");
+}
+
+static bool run(struct store_job *job, struct db *db, struct fault *fault)
+{
+    struct store_delivery *delivery = (struct store_delivery *)job;
+    const struct store_delivery_local *refused = NULL;
+    size_t kept = delivery->far_count;
+    if (!write_message(db, delivery, fault))
+        return false;
+    for (size_t i = 0; i < delivery->local_count; i++) {
+        if (!write_local(db, delivery, &delivery->locals[i], fault))
+            return false;
+        if (delivery->locals[i].outcome == STORE_DELIVERY_KEPT)
+            kept++;
+        else if (refused == NULL)
+            refused = &delivery->locals[i];
+        if (refused != NULL && delivery->is_all_or_nothing)
+            return refuse(refused, fault);
+    }
+    if (kept == 0 && refused != NULL)
+        return refuse(refused, fault);
+    return delivery->far_count == 0 || write_outbound(db, delivery, fault);
+}
+
+static size_t weigh(const struct store_delivery *delivery)
+{
+    size_t weight = (size_t)store_draft_size(delivery->draft) + delivery->parsed->header.length +
+                    delivery->parsed->envelope.length + delivery->parsed->structure.length;
+    for (size_t i = 0; i < delivery->local_count; i++)
+        weight += WEIGHT_OF_ROW + delivery->locals[i].prefix.length;
+    for (size_t i = 0; i < delivery->far_count; i++)
+        weight += WEIGHT_OF_ROW + delivery->fars[i].recipient.length;
+    return weight;
+}
+
+void store_delivery_submit(struct store_delivery *delivery)
+{
+    struct store_job *job = &delivery->job;
+    job->run = run;
+    job->weight = weigh(delivery);
+    job->mailboxes = delivery->local_count == 0 ? NULL : &delivery->locals[0].mailbox;
+    job->mailbox_count = delivery->local_count;
+    job->mailbox_stride = sizeof(delivery->locals[0]);
+    store_submit(delivery->store, job);
+}

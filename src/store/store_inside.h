@@ -1,0 +1,33 @@
+/* What the sources of the store's core share. */
+#ifndef STORE_STORE_INSIDE_H
+#define STORE_STORE_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "db/db.h"
+#include "store/store_jobs.h"
+
+enum {
+    STORE_PART_SIZE = 256 * 1024 /* bytes of a body in one row: what body.data holds at most */
+};
+
+struct store_jobs;
+
+struct store {
+    char *place; /* as the driver is to open it */
+    char *draft_directory;
+    char *own_directory; /* of a store in memory: removed at the end; else NULL */
+    struct store_jobs *jobs;
+    _Atomic int64_t last_id;
+    int64_t node; /* bits of every id that this process makes */
+    _Atomic int64_t draft_memory;
+};
+
+/* Starts the writers' threads; NULL: fault. */
+struct store_jobs *store_jobs_start(const struct db_options *options, unsigned writers,
+                                    struct fault *fault);
+/* Finishes what waits. Accepts NULL. */
+void store_jobs_stop(struct store_jobs *jobs);
+void store_jobs_submit(struct store_jobs *jobs, struct store_job *job);
+
+#endif

@@ -1,0 +1,317 @@
+/* The writers: threads that take what waits, put it into one transaction and tell the outcome. */
+#include "store/store_jobs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "db/db.h"
+#include "store/store_inside.h"
+
+enum {
+    BATCH_TRIES_MAX = 5, /* of a batch that the database wants to have run again */
+    /* Until the outcome of a commit is known again after the connection broke. Less than the ten
+       minutes that a peer waits for the answer to its message (RFC 5321 4.5.3.2.6). */
+    UNKNOWN_MILLISECONDS_MAX = 5 * 60 * 1000,
+    UNKNOWN_PAUSE_MILLISECONDS = 200, /* between two questions */
+    LOG_PAGES_SOFT = 1000,            /* in SQLite's log before it is copied into the file */
+    LOCK_TEXT_MAX = 1024 * 1024       /* bytes of the mailbox numbers of a batch */
+};
+
+struct writer {
+    struct store_jobs *jobs;
+    struct db *db;
+    pthread_t thread;
+};
+
+struct store_jobs {
+    pthread_mutex_t mutex;
+    pthread_cond_t has_work;
+    struct store_job *first; /* those that wait */
+    struct store_job *last;
+    size_t waiting_bytes;
+    bool is_stopping;
+    unsigned writer_count;
+    struct writer writers[];
+};
+
+/* What one transaction takes. */
+struct batch {
+    struct store_job *jobs[STORE_BATCH_JOBS_MAX];
+    size_t count;
+};
+
+/* ---- taking ---- */
+
+static struct store_job *take_one(struct store_jobs *jobs)
+{
+    struct store_job *job = jobs->first;
+    jobs->first = job->next;
+    if (jobs->first == NULL)
+        jobs->last = NULL;
+    job->next = NULL;
+    jobs->waiting_bytes -= job->weight;
+    return job;
+}
+
+/* Waits for work. False: there is none and none will come. */
+static bool take_batch(struct store_jobs *jobs, struct batch *batch)
+{
+    size_t weight = 0;
+    batch->count = 0;
+    pthread_mutex_lock(&jobs->mutex);
+    while (jobs->first == NULL && !jobs->is_stopping)
+        pthread_cond_wait(&jobs->has_work, &jobs->mutex);
+    while (jobs->first != NULL && batch->count < STORE_BATCH_JOBS_MAX &&
+           (batch->count == 0 || weight + jobs->first->weight <= STORE_BATCH_BYTES_MAX)) {
+        weight += jobs->first->weight;
+        batch->jobs[batch->count++] = take_one(jobs);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    return batch->count > 0;
+}
+
+void store_jobs_submit(struct store_jobs *jobs, struct store_job *job)
+{
+    job->is_done = false;
+    fault_clear(&job->fault);
+    job->next = NULL;
+    pthread_mutex_lock(&jobs->mutex);
+    bool is_taken =
+        !jobs->is_stopping && jobs->waiting_bytes + job->weight <= STORE_WAITING_BYTES_MAX;
+    if (is_taken) {
+        if (jobs->last == NULL)
+            jobs->first = job;
+        else
+            jobs->last->next = job;
+        jobs->last = job;
+        jobs->waiting_bytes += job->weight;
+        pthread_cond_signal(&jobs->has_work);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    if (!is_taken) {
+        fault_set(&job->fault, FAULT_TEMPORARY, "too much waits to be written");
+        job->done(job);
+    }
+}
+
+/* ---- one transaction ---- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const int64_t *a = left;
+    const int64_t *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+static int64_t mailbox_at(const struct store_job *job, size_t index)
+{
+    size_t stride = job->mailbox_stride == 0 ? sizeof(int64_t) : job->mailbox_stride;
+    int64_t mailbox;
+    memcpy(&mailbox, (const char *)job->mailboxes + index * stride, sizeof(mailbox));
+    return mailbox;
+}
+
+static int64_t *gather_mailboxes(const struct batch *batch, size_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        *count += batch->jobs[i]->mailbox_count;
+    int64_t *mailboxes = calloc(*count + 1, sizeof(*mailboxes));
+    if (mailboxes == NULL)
+        return NULL;
+    size_t used = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        for (size_t j = 0; j < batch->jobs[i]->mailbox_count; j++)
+            mailboxes[used++] = mailbox_at(batch->jobs[i], j);
+    qsort(mailboxes, *count, sizeof(*mailboxes), compare_numbers);
+    return mailboxes;
+}
+
+/* Takes the locks of all rows with counters that the batch will change, in one order for
+   everybody: accounts, then mailboxes. SQLite has one writer and needs none. */
+static bool lock_mailboxes(struct db *db, const struct batch *batch, struct fault *fault)
+{
+    static const struct db_statement lock = {
+        "SELECT 1 WHERE $1 = ''",
+        "SELECT m.id FROM mailbox m JOIN account a ON a.id = m.account "
+        "WHERE m.id = ANY(('{' || $1 || '}')::bigint[]) ORDER BY a.id, m.id FOR UPDATE"};
+    if (db_kind(db) == DB_SQLITE)
+        return true;
+    size_t count;
+    int64_t *mailboxes = gather_mailboxes(batch, &count);
+    if (mailboxes == NULL)
+        return fault_set_memory(fault);
+    AUTO(buffer)
+    text = BUFFER(LOCK_TEXT_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || mailboxes[i] != mailboxes[i - 1])
+            buffer_append_format(&text, "%s%lld", i == 0 ? "" : ",", (long long)mailboxes[i]);
+    free(mailboxes);
+    if (buffer_is_failed(&text))
+        return fault_set_memory(fault);
+    return count == 0 || db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text))), fault);
+}
+
+/* The job under its own savepoint. False: the whole transaction is lost, or is to be run again. */
+static bool run_job(struct db *db, struct store_job *job, struct fault *fault)
+{
+    fault_clear(&job->fault);
+    if (!db_savepoint(db, fault))
+        return false;
+    job->is_done = job->run(job, db, &job->fault) && db_savepoint_release(db, &job->fault);
+    if (job->is_done)
+        return true;
+    if (job->fault.system_error == EDEADLK || db_is_lost(db)) {
+        *fault = job->fault;
+        return false;
+    }
+    return db_savepoint_undo(db, fault);
+}
+
+static bool run_jobs(struct db *db, const struct batch *batch, struct fault *fault)
+{
+    if (!lock_mailboxes(db, batch, fault))
+        return false;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!run_job(db, batch->jobs[i], fault))
+            return false;
+    return true;
+}
+
+static void pause_milliseconds(long milliseconds)
+{
+    struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* The connection broke before the answer to COMMIT came. To say "no" to what is there would double
+   it, as the peer sends it again; so the question is put to the database until it answers. */
+static bool find_out(struct db *db, struct fault *fault)
+{
+    uint64_t end = clock_monotonic_milliseconds() + UNKNOWN_MILLISECONDS_MAX;
+    do {
+        bool is_done;
+        if (db_commit_find_out(db, &is_done, fault))
+            return is_done ||
+                   fault_set(fault, FAULT_TEMPORARY, "the connection broke before the commit");
+        pause_milliseconds(UNKNOWN_PAUSE_MILLISECONDS);
+    } while (clock_monotonic_milliseconds() < end);
+    return false;
+}
+
+static bool run_transaction(struct db *db, const struct batch *batch, struct fault *fault)
+{
+    if (!db_begin(db, DB_WRITE, fault))
+        return false;
+    if (!run_jobs(db, batch, fault)) {
+        db_rollback(db);
+        return false;
+    }
+    bool is_unknown;
+    if (db_commit(db, &is_unknown, fault))
+        return true;
+    return is_unknown && find_out(db, fault);
+}
+
+/* What the whole batch failed of, each job failed of. */
+static void fail_all(const struct batch *batch, const struct fault *fault)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_job *job = batch->jobs[i];
+        job->is_done = false;
+        job->fault = *fault;
+        /* Whatever it is, it is not the fault of this job. */
+        job->fault.kind = FAULT_TEMPORARY;
+    }
+}
+
+static void run_batch(struct db *db, struct batch *batch)
+{
+    struct fault fault = {0};
+    bool is_done = false;
+    for (int i = 0; i < BATCH_TRIES_MAX && !is_done; i++) {
+        fault_clear(&fault);
+        is_done = run_transaction(db, batch, &fault);
+        if (!is_done && fault.system_error != EDEADLK)
+            break;
+    }
+    if (!is_done)
+        fail_all(batch, &fault);
+    /* Whoever is to hear what changed (IMAP sessions, the queue) is told here, before the jobs
+       go back to their owners. */
+    for (size_t i = 0; i < batch->count; i++)
+        batch->jobs[i]->done(batch->jobs[i]);
+}
+
+/* ---- threads ---- */
+
+static void *write_batches(void *argument)
+{
+    struct writer *writer = argument;
+    struct batch batch;
+    while (take_batch(writer->jobs, &batch)) {
+        run_batch(writer->db, &batch);
+        uint64_t left;
+        if (db_log_pages(writer->db) >= LOG_PAGES_SOFT)
+            db_checkpoint(writer->db, &left, NULL);
+    }
+    return NULL;
+}
+
+static bool start_writer(struct store_jobs *jobs, const struct db_options *options,
+                         struct fault *fault)
+{
+    struct writer *writer = &jobs->writers[jobs->writer_count];
+    writer->jobs = jobs;
+    writer->db = db_open(options, fault);
+    if (writer->db == NULL)
+        return false;
+    int error = pthread_create(&writer->thread, NULL, write_batches, writer);
+    if (error != 0) {
+        db_close(writer->db);
+        return fault_set_system(fault, FAULT_TEMPORARY, error, "cannot start a thread");
+    }
+    jobs->writer_count++;
+    return true;
+}
+
+struct store_jobs *store_jobs_start(const struct db_options *options, unsigned writers,
+                                    struct fault *fault)
+{
+    struct store_jobs *jobs = calloc(1, sizeof(*jobs) + writers * sizeof(jobs->writers[0]));
+    if (jobs == NULL) {
+        fault_set_memory(fault);
+        return NULL;
+    }
+    pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_cond_init(&jobs->has_work, NULL);
+    for (unsigned i = 0; i < writers; i++) {
+        if (!start_writer(jobs, options, fault)) {
+            store_jobs_stop(jobs);
+            return NULL;
+        }
+    }
+    return jobs;
+}
+
+void store_jobs_stop(struct store_jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->is_stopping = true;
+    pthread_cond_broadcast(&jobs->has_work);
+    pthread_mutex_unlock(&jobs->mutex);
+    for (unsigned i = 0; i < jobs->writer_count; i++) {
+        pthread_join(jobs->writers[i].thread, NULL);
+        db_close(jobs->writers[i].db);
+    }
+    pthread_cond_destroy(&jobs->has_work);
+    pthread_mutex_destroy(&jobs->mutex);
+    free(jobs);
+}

@@ -1,0 +1,80 @@
+/* The body on its way in: the parser reads along, the draft keeps it, and a worker writes the draft
+ * out when its memory is full. */
+#include "session/smtp_session_inside.h"
+
+void smtp_session_drop_body(struct smtp_session_message *message)
+{
+    store_draft_free(message->draft);
+    message->draft = NULL;
+    message_parser_free(message->parser);
+    message->parser = NULL;
+}
+
+/* The rest of the body is read and forgotten; its end is answered with the fault. */
+static void fail_body(struct smtp_session_message *message, const struct fault *fault, int64_t now)
+{
+    const struct smtp_session *session = message->session;
+    smtp_session_drop_body(message);
+    message->fault = *fault;
+    session_services_tell_trouble(session->services, SESSION_TROUBLE_DRAFT, session->identity.id,
+                                  fault, now);
+}
+
+static bool append(struct smtp_session_message *message, struct bytes piece, struct fault *fault)
+{
+    if (message->draft == NULL) {
+        message->draft = store_draft_new(message->session->services->store, fault);
+        message->parser = message->draft == NULL ? NULL : message_parser_new(fault);
+        if (message->parser == NULL)
+            return false;
+    }
+    return message_parser_feed(message->parser, piece, fault) &&
+           store_draft_append(message->draft, piece, fault);
+}
+
+void smtp_session_hear_body(struct smtp_session *session, struct bytes piece, int64_t now)
+{
+    struct smtp_session_message *message = session->message;
+    if (message == NULL || message->fault.kind != FAULT_NONE)
+        return;
+    struct fault fault = {0};
+    if (!append(message, piece, &fault))
+        fail_body(message, &fault, now);
+}
+
+/* ---- what does not fit into memory ---- */
+
+/* A worker's. */
+static void spill(struct worker_job *job, void *context)
+{
+    (void)context;
+    struct smtp_session_message *message =
+        (struct smtp_session_message *)((char *)job - offsetof(struct smtp_session_message, spill));
+    message->is_spilled = store_draft_spill(message->draft, &message->spill_fault);
+}
+
+static void spilled(struct loop_task *task)
+{
+    struct smtp_session_message *message =
+        (struct smtp_session_message *)((char *)task -
+                                        offsetof(struct smtp_session_message, spill.done));
+    struct smtp_session *session = message->session;
+    if (!smtp_session_is_back(session))
+        return;
+    int64_t now = loop_now(session->identity.loop);
+    if (!message->is_spilled)
+        fail_body(message, &message->spill_fault, now);
+    smtp_session_go_on(session, now);
+}
+
+void smtp_session_spill_if_full(struct smtp_session *session)
+{
+    struct smtp_session_message *message = session->message;
+    if (session->busy != SMTP_SESSION_FREE || message == NULL || message->draft == NULL ||
+        !store_draft_is_full(message->draft))
+        return;
+    message->spill =
+        (struct worker_job){.run = spill, .done = {.run = spilled}, .loop = session->identity.loop};
+    session->busy = SMTP_SESSION_SPILLS;
+    worker_submit(session->services->workers, &message->spill);
+}

@@ -1,0 +1,294 @@
+/* MAIL and RCPT: whether the sender may be said, and where a recipient leads. */
+#include <stdlib.h>
+
+#include "session/session_dev.h"
+#include "session/smtp_session_inside.h"
+
+/* ---- the message in hand ---- */
+
+void smtp_session_message_free(struct smtp_session_message *message)
+{
+    if (message == NULL)
+        return;
+    smtp_session_drop_body(message);
+    route_answer_clear(&message->lookup.answer);
+    arena_clear(&message->arena);
+    free(message);
+}
+
+void smtp_session_drop_message(struct smtp_session *session)
+{
+    smtp_session_message_free(session->message);
+    session->message = NULL;
+}
+
+/* *copy is the arena's. False: it is used up, or no memory. */
+static bool copy_bytes(struct arena *arena, struct bytes bytes, struct bytes *copy)
+{
+    char *text = arena_copy_string(arena, bytes);
+    *copy = bytes_of(text, bytes.length);
+    return text != NULL;
+}
+
+static struct smtp_session_message *new_message(struct smtp_session *session,
+                                                const struct smtp_server_event *event)
+{
+    struct smtp_session_message *message = calloc(1, sizeof(*message));
+    if (message == NULL)
+        return NULL;
+    message->session = session;
+    message->body = event->body;
+    message->is_utf8 = event->is_utf8;
+    message->return_content = event->return_content;
+    arena_init(&message->arena, SMTP_SESSION_ARENA_MAX);
+    if (!copy_bytes(&message->arena, event->address, &message->sender) ||
+        !copy_bytes(&message->arena, event->envelope_id, &message->envelope_id)) {
+        smtp_session_message_free(message);
+        return NULL;
+    }
+    return message;
+}
+
+static void answer_no_memory(struct smtp_session *session, int64_t now)
+{
+    struct fault fault = {0};
+    fault_set_memory(&fault);
+    session_services_tell_trouble(session->services, SESSION_TROUBLE_MEMORY, session->identity.id,
+                                  &fault, now);
+    smtp_session_answer(session, 452, "4.3.1", "No memory for this now, try again later", now);
+}
+
+static void answer_no_store(struct smtp_session *session, const struct fault *fault, int64_t now)
+{
+    session_services_tell_trouble(session->services, SESSION_TROUBLE_READ, session->identity.id,
+                                  fault, now);
+    smtp_session_answer(session, 451, "4.3.0", "The store cannot be read now, try again later",
+                        now);
+}
+
+static void log_refused(const struct smtp_session *session, const char *event, const char *key,
+                        struct bytes address, int code, const char *enhanced)
+{
+    struct log_line line;
+    session_identity_log(&session->identity, session->services, LOG_LEVEL_INFO, event, &line);
+    log_text(&line, key, address);
+    log_number(&line, "code", code);
+    log_string(&line, "enhanced", enhanced);
+    log_string(&line, "peer", session->identity.peer);
+    log_end(&line);
+}
+
+static void submit_lookup(struct smtp_session *session,
+                          void (*run)(struct worker_job *job, void *context),
+                          void (*done)(struct loop_task *task))
+{
+    struct smtp_session_lookup *lookup = &session->message->lookup;
+    lookup->session = session;
+    lookup->job =
+        (struct worker_job){.run = run, .done = {.run = done}, .loop = session->identity.loop};
+    session->busy = SMTP_SESSION_LOOKS_UP;
+    worker_submit(session->services->workers, &lookup->job);
+}
+
+static struct smtp_session_lookup *lookup_of(struct loop_task *task)
+{
+    return (struct smtp_session_lookup *)((char *)task -
+                                          offsetof(struct smtp_session_lookup, job.done));
+}
+
+/* ---- MAIL ---- */
+
+static void answer_mail(struct smtp_session *session, bool is_allowed, int64_t now)
+{
+    if (is_allowed) {
+        smtp_session_answer(session, 250, "2.1.0", "Sender ok", now);
+        return;
+    }
+    /* RFC 6409 6.1 */
+    log_refused(session, "sender-refused", "sender", session->message->sender, 550, "5.7.1");
+    smtp_session_drop_message(session);
+    smtp_session_answer(session, 550, "5.7.1", "This sender address is not yours", now);
+}
+
+/* A worker's: does the account own the sender? */
+static void look_up_owner(struct worker_job *job, void *context)
+{
+    struct smtp_session_lookup *lookup = (struct smtp_session_lookup *)job;
+    struct address address;
+    if (context == NULL) {
+        lookup->is_done = fault_set(&lookup->fault, FAULT_TEMPORARY, "no reader of the store");
+        return;
+    }
+    lookup->is_done = address_parse(lookup->question.address, &address, &lookup->fault) &&
+                      store_account_owns(context, lookup->question.account, &address,
+                                         &lookup->is_owned, &lookup->fault);
+}
+
+static void owner_found(struct loop_task *task)
+{
+    struct smtp_session_lookup *lookup = lookup_of(task);
+    struct smtp_session *session = lookup->session;
+    if (!smtp_session_is_back(session))
+        return;
+    int64_t now = loop_now(session->identity.loop);
+    if (!lookup->is_done) {
+        struct fault fault = lookup->fault;
+        smtp_session_drop_message(session);
+        answer_no_store(session, &fault, now);
+    } else {
+        if (lookup->is_owned) {
+            free(session->own_sender);
+            session->own_sender =
+                strndup(session->message->sender.data, session->message->sender.length);
+        }
+        answer_mail(session, lookup->is_owned, now);
+    }
+    smtp_session_go_on(session, now);
+}
+
+/* Whoever has nobody's name to say may say it: a submission only in a name of its own, or in none,
+   as notifications of receipt must (RFC 8098 3). */
+static bool is_sender_free(const struct smtp_session *session, struct bytes sender)
+{
+    return session->service->kind != SMTP_SESSION_SUBMISSION || session->services->is_dev ||
+           bytes_is_empty(sender) ||
+           (session->own_sender != NULL &&
+            bytes_equal(bytes_from_string(session->own_sender), sender));
+}
+
+void smtp_session_hear_mail(struct smtp_session *session, const struct smtp_server_event *event,
+                            int64_t now)
+{
+    smtp_session_drop_message(session);
+    session->message = new_message(session, event);
+    if (session->message == NULL) {
+        answer_no_memory(session, now);
+        return;
+    }
+    if (is_sender_free(session, session->message->sender)) {
+        answer_mail(session, true, now);
+        return;
+    }
+    session->message->lookup.question =
+        (struct route_question){.address = session->message->sender, .account = session->account};
+    submit_lookup(session, look_up_owner, owner_found);
+}
+
+/* ---- RCPT ---- */
+
+static bool copy_targets(struct smtp_session_message *message,
+                         struct smtp_session_recipient *recipient,
+                         const struct store_targets *targets)
+{
+    recipient->targets =
+        arena_allocate_array(&message->arena, targets->count, sizeof(*recipient->targets));
+    if (recipient->targets == NULL)
+        return false;
+    recipient->target_count = targets->count;
+    for (size_t i = 0; i < targets->count; i++)
+        recipient->targets[i] = (struct smtp_session_target){.account = targets->items[i].account,
+                                                             .mailbox = targets->items[i].mailbox};
+    return true;
+}
+
+static void take_recipient(struct smtp_session *session, struct smtp_session_recipient *recipient,
+                           const struct store_targets *targets, int64_t now)
+{
+    struct smtp_session_message *message = session->message;
+    if (message->target_count + targets->count > SMTP_SESSION_MAILBOXES_MAX) {
+        smtp_session_answer(session, 452, "4.5.3", "Too many mailboxes for one message", now);
+        return;
+    }
+    if (!copy_targets(message, recipient, targets)) {
+        answer_no_memory(session, now);
+        return;
+    }
+    if (message->last == NULL)
+        message->first = recipient;
+    else
+        message->last->next = recipient;
+    message->last = recipient;
+    message->recipient_count++;
+    message->target_count += targets->count;
+    const struct route_words *words = route_words_of(ROUTE_TAKEN);
+    smtp_session_answer(session, words->code, words->enhanced, words->text, now);
+}
+
+static void answer_rcpt(struct smtp_session *session, struct smtp_session_recipient *recipient,
+                        const struct route_answer *answer, int64_t now)
+{
+    if (answer->verdict == ROUTE_TAKEN) {
+        take_recipient(session, recipient, &answer->targets, now);
+        return;
+    }
+    const struct route_words *words = route_words_of(answer->verdict);
+    log_refused(session, "recipient-refused", "recipient", recipient->address, words->code,
+                words->enhanced);
+    smtp_session_answer(session, words->code, words->enhanced, words->text, now);
+}
+
+/* A worker's. */
+static void look_up_route(struct worker_job *job, void *context)
+{
+    struct smtp_session_lookup *lookup = (struct smtp_session_lookup *)job;
+    struct session_services *services = lookup->session->services;
+    if (context == NULL) {
+        lookup->is_done = fault_set(&lookup->fault, FAULT_TEMPORARY, "no reader of the store");
+        return;
+    }
+    lookup->is_done = services->is_dev
+                          ? session_dev_route(services, context, &lookup->question, &lookup->answer,
+                                              &lookup->fault)
+                          : route_find(context, &lookup->question, &lookup->answer, &lookup->fault);
+}
+
+static void route_found(struct loop_task *task)
+{
+    struct smtp_session_lookup *lookup = lookup_of(task);
+    struct smtp_session *session = lookup->session;
+    if (!smtp_session_is_back(session))
+        return;
+    int64_t now = loop_now(session->identity.loop);
+    if (lookup->is_done) {
+        route_memory_keep(session_services_routes(session->services, session->identity.loop),
+                          &lookup->question, &lookup->answer, now);
+        answer_rcpt(session, lookup->recipient, &lookup->answer, now);
+    } else {
+        answer_no_store(session, &lookup->fault, now);
+    }
+    route_answer_clear(&lookup->answer);
+    smtp_session_go_on(session, now);
+}
+
+static struct smtp_session_recipient *new_recipient(struct smtp_session_message *message,
+                                                    const struct smtp_server_event *event)
+{
+    struct smtp_session_recipient *recipient = arena_allocate(&message->arena, sizeof(*recipient));
+    if (recipient == NULL || !copy_bytes(&message->arena, event->address, &recipient->address) ||
+        !copy_bytes(&message->arena, event->original_recipient, &recipient->original_recipient))
+        return NULL;
+    recipient->notify = event->notify;
+    return recipient;
+}
+
+void smtp_session_hear_rcpt(struct smtp_session *session, const struct smtp_server_event *event,
+                            int64_t now)
+{
+    struct smtp_session_message *message = session->message;
+    struct smtp_session_recipient *recipient =
+        message == NULL ? NULL : new_recipient(message, event);
+    if (recipient == NULL) {
+        answer_no_memory(session, now);
+        return;
+    }
+    struct route_question question = {.address = recipient->address, .account = session->account};
+    const struct route_answer *known;
+    if (route_memory_find(session_services_routes(session->services, session->identity.loop),
+                          &question, now, &known)) {
+        answer_rcpt(session, recipient, known, now);
+        return;
+    }
+    message->lookup.recipient = recipient;
+    message->lookup.question = question;
+    submit_lookup(session, look_up_route, route_found);
+}

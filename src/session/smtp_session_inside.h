@@ -1,0 +1,170 @@
+/* What the files of the SMTP session share; nobody else includes it. */
+#ifndef SESSION_SMTP_SESSION_INSIDE_H
+#define SESSION_SMTP_SESSION_INSIDE_H
+
+#include "base/arena.h"
+#include "delivery/trace_header.h"
+#include "session/session_login.h"
+#include "session/smtp_session.h"
+#include "store/store_delivery.h"
+
+enum {
+    SMTP_SESSION_ARENA_MAX = 16 * 1024 * 1024, /* bytes about one message, its body not counted */
+    SMTP_SESSION_MAILBOXES_MAX = 10000, /* that all recipients of a message lead to: 452 4.5.3 */
+    SMTP_SESSION_HELLO_MAX = 512        /* bytes kept of what the client calls itself */
+};
+
+struct smtp_session;
+
+/* One place that a recipient's copy goes to. */
+struct smtp_session_target {
+    int64_t account;
+    int64_t mailbox;
+};
+
+/* A recipient that was taken, or is being looked up. In the message's arena. */
+struct smtp_session_recipient {
+    struct smtp_session_recipient *next;
+    struct bytes address; /* as on the wire */
+    unsigned notify;
+    struct bytes original_recipient;
+    struct smtp_session_target *targets;
+    size_t target_count;
+};
+
+/* A question to the store, on a worker. */
+struct smtp_session_lookup {
+    struct worker_job job;
+    struct smtp_session *session;
+    bool is_done; /* false: `fault` tells why */
+    struct fault fault;
+    /* RCPT */
+    struct smtp_session_recipient *recipient; /* NULL: MAIL */
+    struct route_question question;
+    struct route_answer answer;
+    /* MAIL */
+    bool is_owned;
+};
+
+/* From MAIL to the answer behind the body. */
+struct smtp_session_message {
+    struct smtp_session *session;
+    struct arena arena;
+
+    struct bytes sender; /* as on the wire; empty = <> */
+    enum smtp_server_body body;
+    bool is_utf8;
+    enum ph_return_content return_content;
+    struct bytes envelope_id;
+
+    struct smtp_session_recipient *first;
+    struct smtp_session_recipient *last;
+    size_t recipient_count;
+    size_t target_count;
+
+    struct smtp_session_lookup lookup;
+
+    struct store_draft *draft; /* NULL: no byte came yet, or it failed */
+    struct message_parser *parser;
+    struct fault fault; /* why the body is not kept; told at its end */
+    struct worker_job spill;
+    bool is_spilled;
+    struct fault spill_fault;
+
+    struct message_parsed parsed;
+    struct store_delivery delivery;
+    struct loop_task delivered;
+    int64_t begun; /* clock_wall_microseconds at the body's end */
+};
+
+/* What a session waits for. */
+enum smtp_session_busy {
+    SMTP_SESSION_FREE = 0,
+    SMTP_SESSION_LOOKS_UP,
+    SMTP_SESSION_SPILLS,
+    SMTP_SESSION_DELIVERS
+};
+
+struct smtp_session {
+    const struct smtp_session_service *service;
+    struct session_services *services;
+    struct session_identity identity;
+    struct connection *connection; /* NULL: it has ended, and only a job keeps the session alive */
+    struct smtp_server *server;    /* NULL as well then */
+    enum smtp_session_busy busy;
+    bool wants_tls;
+    bool is_broken; /* no memory for what cannot be done without */
+    bool is_extended;
+    unsigned hops;
+
+    struct session_tls *tls; /* NULL in clear */
+    char *mechanisms;        /* what AUTH offers now */
+    char *hello;
+    const char *reason; /* why the engine closed; static */
+
+    struct session_login *login; /* NULL: none under way */
+    struct loop_task login_told;
+    int64_t account;  /* logged in as; 0 = nobody */
+    char *login_name; /* the account's login */
+    char *own_sender; /* the last sender that was found to be the account's */
+
+    struct smtp_session_message *message; /* NULL outside a transaction */
+    uint64_t kept;                        /* messages */
+};
+
+/* ---- smtp_session.c ---- */
+
+/* Takes every event that the engine has to tell. */
+void smtp_session_hear(struct smtp_session *session, int64_t now);
+
+/* A job has come back. False: the connection has gone meanwhile and the session was freed. */
+bool smtp_session_is_back(struct smtp_session *session);
+
+/* Behind the answers that a job brought. */
+void smtp_session_go_on(struct smtp_session *session, int64_t now);
+
+void smtp_session_answer(struct smtp_session *session, int code, const char *enhanced,
+                         const char *text, int64_t now);
+
+static inline bool smtp_session_is_lmtp(const struct smtp_session *session)
+{
+    return session->service->kind == SMTP_SESSION_LMTP;
+}
+
+/* ---- smtp_session_auth.c ---- */
+
+void smtp_session_hear_auth(struct smtp_session *session, const struct smtp_server_event *event,
+                            int64_t now);
+void smtp_session_hear_auth_response(struct smtp_session *session,
+                                     const struct smtp_server_event *event, int64_t now);
+/* Passes the outcome on to the engine. */
+void smtp_session_answer_login(struct smtp_session *session, enum session_login_status status,
+                               int64_t now);
+void smtp_session_login_told(struct loop_task *task);
+/* Nobody is logged in any more. */
+void smtp_session_forget_login(struct smtp_session *session);
+
+/* ---- smtp_session_envelope.c ---- */
+
+void smtp_session_hear_mail(struct smtp_session *session, const struct smtp_server_event *event,
+                            int64_t now);
+void smtp_session_hear_rcpt(struct smtp_session *session, const struct smtp_server_event *event,
+                            int64_t now);
+/* Forgets the message and all that came of it. Accepts NULL. */
+void smtp_session_message_free(struct smtp_session_message *message);
+void smtp_session_drop_message(struct smtp_session *session);
+
+/* ---- smtp_session_body.c ---- */
+
+void smtp_session_hear_body(struct smtp_session *session, struct bytes piece, int64_t now);
+/* The body was refused: gives back what it took. */
+void smtp_session_drop_body(struct smtp_session_message *message);
+/* Has the draft written out when its memory is full. */
+void smtp_session_spill_if_full(struct smtp_session *session);
+
+/* ---- smtp_session_delivery.c ---- */
+
+/* The body is whole: keeps the message, or answers why not. */
+void smtp_session_hear_end(struct smtp_session *session, int64_t now);
+
+#endif

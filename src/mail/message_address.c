@@ -1,0 +1,258 @@
+/* Reading addresses forgivingly, by recursive descent with one step back. */
+#include "mail/message_address.h"
+
+#include "mail/compact.h"
+#include "mail/mail_token.h"
+
+enum part {
+    NAME,
+    ROUTE,
+    MAILBOX,
+    HOST,
+    PART_COUNT
+};
+
+/* One address while it is read: its parts lie in `text` one behind the other. */
+struct address_state {
+    struct message_address_reader *reader;
+    struct mail_token token;
+    struct buffer *out;
+    size_t start[PART_COUNT];
+    size_t length[PART_COUNT];
+    bool is_there[PART_COUNT];
+};
+
+static void forget(struct address_state *state)
+{
+    buffer_reset(&state->reader->text);
+    for (unsigned i = 0; i < PART_COUNT; i++)
+        state->is_there[i] = false;
+}
+
+/* What was appended to the text since `start` is this part. */
+static void keep(struct address_state *state, enum part part, size_t start)
+{
+    state->start[part] = start;
+    state->length[part] = state->reader->text.length - start;
+    state->is_there[part] = true;
+}
+
+static void keep_word(struct address_state *state, enum part part, struct bytes word)
+{
+    size_t start = state->reader->text.length;
+    buffer_append(&state->reader->text, word);
+    keep(state, part, start);
+}
+
+static void put_item(struct address_state *state)
+{
+    if (state->reader->room > 0) {
+        state->reader->room--;
+        buffer_append_char(state->out, 1);
+        struct bytes text = buffer_bytes(&state->reader->text);
+        for (unsigned i = 0; i < PART_COUNT; i++) {
+            struct bytes none = {NULL, 0};
+            compact_put_string(
+                state->out,
+                state->is_there[i] ? bytes_slice(text, state->start[i], state->length[i]) : none);
+        }
+    }
+    forget(state);
+}
+
+static int peek(const struct address_state *state)
+{
+    return scan_peek(&state->token.scan);
+}
+
+static enum mail_token_result take_local_part(struct address_state *state)
+{
+    struct buffer *text = &state->reader->text;
+    size_t start = text->length;
+    enum mail_token_result result = peek(state) == '"'
+                                        ? mail_token_take_quoted(&state->token, text)
+                                        : mail_token_take_dot_atom(&state->token, text);
+    if (result == MAIL_TOKEN_BROKEN)
+        buffer_truncate(text, start);
+    else
+        keep(state, MAILBOX, start);
+    return result;
+}
+
+static enum mail_token_result take_host(struct address_state *state)
+{
+    struct buffer *text = &state->reader->text;
+    size_t start = text->length;
+    enum mail_token_result result = mail_token_take_domain(&state->token, text);
+    if (result == MAIL_TOKEN_BROKEN)
+        buffer_truncate(text, start);
+    else
+        keep(state, HOST, start);
+    return result;
+}
+
+/* RFC 5322 4.4: "@a,@b:" before the local part. */
+static bool take_route(struct address_state *state)
+{
+    struct buffer *text = &state->reader->text;
+    size_t start = text->length;
+    while (peek(state) == '@') {
+        if (text->length > start)
+            buffer_append_char(text, ',');
+        buffer_append_char(text, '@');
+        if (mail_token_take_domain(&state->token, text) != MAIL_TOKEN_MORE)
+            break;
+        while (mail_token_skip_blanks(&state->token) == MAIL_TOKEN_MORE && peek(state) == ',')
+            scan_take(&state->token.scan);
+    }
+    if (!scan_take_char(&state->token.scan, ':')) {
+        buffer_truncate(text, start);
+        return false;
+    }
+    keep(state, ROUTE, start);
+    return true;
+}
+
+static enum mail_token_result take_angle(struct address_state *state)
+{
+    scan_take(&state->token.scan);
+    enum mail_token_result result = mail_token_skip_blanks(&state->token);
+    if (result != MAIL_TOKEN_MORE)
+        return result;
+    if (peek(state) == '@') {
+        if (!take_route(state)) {
+            keep_word(state, ROUTE, BYTES("INVALID_ROUTE"));
+            return MAIL_TOKEN_BROKEN;
+        }
+        result = mail_token_skip_blanks(&state->token);
+        if (result != MAIL_TOKEN_MORE)
+            return result;
+    }
+    if (peek(state) == '>') {
+        /* "<>" has neither. */
+    } else {
+        result = take_local_part(state);
+        if (result != MAIL_TOKEN_MORE)
+            return result;
+        if (peek(state) == '@') {
+            result = take_host(state);
+            if (result != MAIL_TOKEN_MORE)
+                return result;
+        }
+    }
+    if (!scan_take_char(&state->token.scan, '>'))
+        return MAIL_TOKEN_BROKEN;
+    return mail_token_skip_blanks(&state->token);
+}
+
+/* [phrase] "<" ... ">". */
+static enum mail_token_result take_named(struct address_state *state)
+{
+    if (mail_token_take_phrase(&state->token, &state->reader->text) != MAIL_TOKEN_MORE ||
+        peek(state) != '<')
+        return MAIL_TOKEN_BROKEN;
+    if (state->reader->text.length > 0)
+        keep(state, NAME, 0);
+    if (take_angle(state) == MAIL_TOKEN_BROKEN)
+        keep_word(state, HOST, BYTES("SYNTAX_ERROR"));
+    return scan_is_at_end(&state->token.scan) ? MAIL_TOKEN_END : MAIL_TOKEN_MORE;
+}
+
+/* local@host, whose name old programs put into a comment behind it. */
+static enum mail_token_result take_bare(struct address_state *state)
+{
+    buffer_reset(&state->reader->comment);
+    state->token.comment = &state->reader->comment;
+    enum mail_token_result result = take_local_part(state);
+    if (result != MAIL_TOKEN_END && peek(state) == '@') {
+        enum mail_token_result of_host = take_host(state);
+        if (of_host != MAIL_TOKEN_MORE)
+            result = of_host;
+    }
+    state->token.comment = NULL;
+    if (state->reader->comment.length > 0)
+        keep_word(state, NAME, buffer_bytes(&state->reader->comment));
+    return result;
+}
+
+static void put_mailbox(struct address_state *state)
+{
+    /* An empty string, unlike a missing one, does not look like a group in IMAP. */
+    if (!state->is_there[MAILBOX])
+        keep_word(state, MAILBOX, BYTES(""));
+    if (!state->is_there[HOST])
+        keep_word(state, HOST, BYTES(""));
+    put_item(state);
+}
+
+static enum mail_token_result take_mailbox(struct address_state *state)
+{
+    struct scan start = state->token.scan;
+    enum mail_token_result result = take_named(state);
+    if (result == MAIL_TOKEN_BROKEN) {
+        state->token.scan = start;
+        forget(state);
+        result = take_bare(state);
+    }
+    put_mailbox(state);
+    return result;
+}
+
+static enum mail_token_result take_members(struct address_state *state)
+{
+    for (;;) {
+        if (take_mailbox(state) != MAIL_TOKEN_MORE)
+            return MAIL_TOKEN_BROKEN;
+        if (!scan_take_char(&state->token.scan, ','))
+            return MAIL_TOKEN_MORE;
+        if (mail_token_skip_blanks(&state->token) != MAIL_TOKEN_MORE)
+            return MAIL_TOKEN_BROKEN;
+    }
+}
+
+/* phrase ":" [members] ";" as the group's name, its members, and an item of nothing. Behind the
+   colon it is a group, whatever follows. */
+static enum mail_token_result take_group(struct address_state *state)
+{
+    if (mail_token_take_phrase(&state->token, &state->reader->text) != MAIL_TOKEN_MORE ||
+        !scan_take_char(&state->token.scan, ':'))
+        return MAIL_TOKEN_BROKEN;
+    keep(state, MAILBOX, 0);
+    put_item(state);
+    enum mail_token_result result = mail_token_skip_blanks(&state->token);
+    if (result == MAIL_TOKEN_MORE && peek(state) != ';')
+        result = take_members(state);
+    if (result != MAIL_TOKEN_BROKEN) {
+        if (scan_take_char(&state->token.scan, ';'))
+            result = mail_token_skip_blanks(&state->token);
+        else
+            result = MAIL_TOKEN_BROKEN;
+    }
+    put_item(state);
+    return result == MAIL_TOKEN_END ? MAIL_TOKEN_END : MAIL_TOKEN_MORE;
+}
+
+void message_address_read(struct message_address_reader *reader, struct bytes value,
+                          struct buffer *out)
+{
+    struct address_state state = {.reader = reader, .token = {.scan = scan_of(value)}, .out = out};
+    forget(&state);
+    if (mail_token_skip_blanks(&state.token) != MAIL_TOKEN_MORE)
+        return;
+    while (reader->room > 0) {
+        struct scan start = state.token.scan;
+        enum mail_token_result result = take_group(&state);
+        if (result == MAIL_TOKEN_BROKEN) {
+            state.token.scan = start;
+            forget(&state);
+            result = take_mailbox(&state);
+        }
+        if (result == MAIL_TOKEN_END || !scan_take_char(&state.token.scan, ','))
+            return;
+        result = mail_token_skip_blanks(&state.token);
+        if (result == MAIL_TOKEN_BROKEN)
+            put_mailbox(&state);
+        if (result != MAIL_TOKEN_MORE)
+            return;
+    }
+}

@@ -329,42 +329,90 @@ bool config_host_name(const struct config *config, struct buffer *name, struct f
     return !buffer_is_failed(name) || fault_set_memory(fault);
 }
 
-bool config_store(const struct config *config, bool is_service, struct buffer *place,
-                  struct fault *fault)
+bool config_keep(struct config *config, const struct config *from, struct fault *fault)
+{
+    for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
+        const struct config_setting *setting = &from->settings[i];
+        const char *texts[CONFIG_VALUES_MAX];
+        if (!setting->is_set || setting->line > 0)
+            continue;
+        for (size_t j = 0; j < setting->count; j++)
+            texts[j] = setting->values[j].text;
+        if (!config_set(config, (enum config_id)i, texts, setting->count, fault))
+            return false;
+    }
+    return true;
+}
+
+/* A server with a user of its own serves the machine, and nobody's home is meant. */
+static bool is_service(const struct config *config)
+{
+    const char *user = config_text(config, CONFIG_USER);
+    return user != NULL && strcmp(user, "root") != 0;
+}
+
+bool config_store(const struct config *config, struct buffer *place, struct fault *fault)
 {
     const char *given = config_text(config, CONFIG_STORE);
-    if (given == NULL && is_service && getenv(STORE_PLACE_VARIABLE) == NULL)
+    if (given == NULL && is_service(config) && getenv(STORE_PLACE_VARIABLE) == NULL)
         given = CONFIG_SERVICE_DIRECTORY "/posthorn.db";
     return store_place_choose(given, place, fault);
 }
 
-bool config_data_directory(const struct config *config, bool is_service, struct buffer *path,
-                           struct fault *fault)
+/* Where a user's programs keep what they make (the XDG base directory specification). */
+static bool append_user_directory(struct buffer *path, struct fault *fault)
 {
-    AUTO(buffer)
-    place = BUFFER(STORE_PLACE_MAX);
-    const char *given = config_text(config, CONFIG_DATA_DIRECTORY);
-    if (given == NULL && is_service)
-        given = CONFIG_SERVICE_DIRECTORY;
-    if (given != NULL) {
-        buffer_append_string(path, given);
-        return !buffer_is_failed(path) || fault_set_memory(fault);
-    }
-    if (!config_store(config, is_service, &place, fault))
-        return false;
-    const char *file = buffer_string(&place);
-    if (file == NULL)
-        return fault_set_memory(fault);
-    const char *slash = strrchr(file, '/');
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (store_place_is_file(file))
-        buffer_append(path, slash == NULL ? BYTES(".") : bytes_of(file, (size_t)(slash - file)));
-    else if (data != NULL && data[0] == '/')
+    if (data != NULL && data[0] == '/')
         buffer_append_format(path, "%s/posthorn", data);
     else if (home != NULL && home[0] == '/')
         buffer_append_format(path, "%s/.local/share/posthorn", home);
     else
         return fault_set(fault, FAULT_PERMANENT,
                          "nobody says where the server keeps its files: set data-directory");
+    return true;
+}
+
+static bool append_store_directory(const struct config *config, struct buffer *path,
+                                   struct fault *fault)
+{
+    AUTO(buffer)
+    place = BUFFER(STORE_PLACE_MAX);
+    if (!config_store(config, &place, fault))
+        return false;
+    const char *file = buffer_string(&place);
+    if (file == NULL)
+        return fault_set_memory(fault);
+    if (!store_place_is_file(file))
+        return append_user_directory(path, fault);
+    const char *slash = strrchr(file, '/');
+    buffer_append(path, slash == NULL ? BYTES(".") : bytes_of(file, (size_t)(slash - file)));
+    return true;
+}
+
+bool config_data_directory(const struct config *config, struct buffer *path, struct fault *fault)
+{
+    const char *given = config_text(config, CONFIG_DATA_DIRECTORY);
+    if (given != NULL)
+        buffer_append_string(path, given);
+    else if (is_service(config))
+        buffer_append_string(path, CONFIG_SERVICE_DIRECTORY);
+    else if (!append_store_directory(config, path, fault))
+        return false;
     return !buffer_is_failed(path) || fault_set_memory(fault);
+}
+
+bool config_find_store(const char *given, const char *file, struct buffer *place,
+                       struct fault *fault)
+{
+    struct config config;
+    if (file == NULL && geteuid() == 0 && access(CONFIG_SYSTEM_FILE, F_OK) == 0)
+        file = CONFIG_SYSTEM_FILE;
+    if (given != NULL || file == NULL)
+        return store_place_choose(given, place, fault);
+    if (!config_init(&config, fault))
+        return false;
+    bool is_found = config_read(&config, file, fault) && config_store(&config, place, fault);
+    config_clear(&config);
+    return is_found;
 }

@@ -58,11 +58,16 @@ bool config_has_word(const struct config *config, enum config_id id, const char 
    system knows it), else "localhost". Valid as a domain. */
 bool config_host_name(const struct config *config, struct buffer *name, struct fault *fault);
 
-/* Where the store is and where the server keeps its files, by the rules of the table. is_service:
-   it will run as a user of its own, so that nobody's home is meant. */
-bool config_store(const struct config *config, bool is_service, struct buffer *place,
-                  struct fault *fault);
-bool config_data_directory(const struct config *config, bool is_service, struct buffer *path,
-                           struct fault *fault);
+/* Copies what a program set (config_set) in `from`, so that it holds after a reload too. */
+bool config_keep(struct config *config, const struct config *from, struct fault *fault);
+
+/* Where the store is and where the server keeps its files, by the rules of the table. */
+bool config_store(const struct config *config, struct buffer *place, struct fault *fault);
+bool config_data_directory(const struct config *config, struct buffer *path, struct fault *fault);
+
+/* The same store for programs beside the server: `given` by an option, else what the file says
+   (NULL: CONFIG_SYSTEM_FILE when root asks and it is there), else $POSTHORN_STORE or the user's. */
+bool config_find_store(const char *given, const char *file, struct buffer *place,
+                       struct fault *fault);
 
 #endif

@@ -16,7 +16,8 @@ void store_account_from_row(const struct db_rows *rows, struct store_account *ac
         .used_bytes = db_rows_number(rows, 6),
         .used_messages = db_rows_number(rows, 7),
     };
-    memcpy(account->login, login.data, login.length);
+    if (login.length > 0)
+        memcpy(account->login, login.data, login.length);
 }
 
 static bool read_one(struct db *db, const struct db_statement *statement, struct db_value key,

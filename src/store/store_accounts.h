@@ -117,8 +117,12 @@ bool store_domain_remove(struct db *db, struct bytes name, struct fault *fault);
 bool store_account_add(struct store *store, struct db *db, struct bytes login, int64_t *id,
                        struct fault *fault);
 
-/* With all its mail. */
+/* With all its mail, its credentials, and what makes it the target of aliases. */
 bool store_account_remove(struct db *db, struct bytes login, struct fault *fault);
+/* Only messages, up to `most`: whoever removes a large account calls this first, a job each, so
+   that others can write in between. *count is how many went; 0 = there are none left. */
+bool store_account_remove_some(struct db *db, struct bytes login, size_t most, size_t *count,
+                               struct fault *fault);
 bool store_account_set_disabled(struct db *db, struct bytes login, bool is_disabled,
                                 struct fault *fault);
 bool store_quota_set(struct db *db, struct bytes login, int64_t bytes, int64_t messages,

@@ -6,7 +6,8 @@
 static void copy(char *text, size_t size, struct bytes bytes)
 {
     struct bytes kept = bytes_slice(bytes, 0, size - 1);
-    memcpy(text, kept.data, kept.length);
+    if (kept.length > 0)
+        memcpy(text, kept.data, kept.length);
     text[kept.length] = '\0';
 }
 

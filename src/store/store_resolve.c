@@ -183,7 +183,8 @@ static bool meet(struct walk *walk, int64_t domain, struct bytes local, enum mee
     visit->domain = domain;
     visit->is_open = true;
     visit->local_length = (unsigned short)local.length;
-    memcpy(visit->local, local.data, local.length);
+    if (local.length > 0)
+        memcpy(visit->local, local.data, local.length);
     *meeting = MEETING_FIRST;
     return true;
 }

@@ -108,7 +108,8 @@ void pop3_server_end(struct pop3_server *server, const char *reason)
     server->owed = POP3_SERVER_OWES_NOTHING;
     server->making = POP3_SERVER_MAKES_NOTHING;
     server->is_tls_agreed = false;
-    server->reason = reason;
+    /* Also where only the last words could not be said. */
+    server->reason = buffer_is_failed(&server->output) ? "out of memory" : reason;
     buffer_clear(&server->line);
     if (!server->has_event)
         pop3_server_forget_login(server);

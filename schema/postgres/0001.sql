@@ -168,6 +168,15 @@ CREATE TABLE outbound_recipient(
 CREATE INDEX outbound_recipient_due ON outbound_recipient(state, next_attempt);
 CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, next_attempt);
 
+-- The last transaction of each connection that writes: what became of a COMMIT whose answer was lost
+-- is read here. SQLite has no such table, as its answers are not lost.
+CREATE TABLE commit_mark(
+  connection BIGINT PRIMARY KEY,
+  number BIGINT NOT NULL,
+  used BIGINT NOT NULL
+);
+ALTER TABLE commit_mark SET (fillfactor = 30);
+
 -- Mail is stored as it is: to compress it costs more than it gives.
 ALTER TABLE body ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE body_part ALTER COLUMN data SET STORAGE EXTERNAL;

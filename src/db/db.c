@@ -72,6 +72,7 @@ struct db *db_open(const struct db_options *options, struct fault *fault)
     /* Once the store is there, its disappearance is a fault and not a wish for a new one: mail to
        an empty store would be refused for good. */
     db->options.creates = false;
+    db->is_ready = true;
     return db;
 }
 

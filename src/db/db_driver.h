@@ -11,6 +11,7 @@ struct db {
     char *place;
     bool is_in_transaction;
     bool is_lost;
+    bool is_ready; /* the schema is as the program wants it */
 };
 
 /* All that differs between the databases. Nothing is called with rows of NULL. */

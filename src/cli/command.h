@@ -14,6 +14,9 @@ struct command {
 
 extern const struct command send_command;
 extern const struct command sendmail_command;
+extern const struct command serve_command;
+extern const struct command dev_command;
+extern const struct command config_command;
 extern const struct command completion_command;
 
 /* All of them, NULL behind the last. */

@@ -14,6 +14,9 @@ enum {
 };
 
 const struct command *const command_list[] = {
+    &serve_command,
+    &dev_command,
+    &config_command,
     &send_command,
     &sendmail_command,
     &completion_command,

@@ -9,7 +9,8 @@
 #define CONFIG_SYSTEM_FILE "/etc/posthorn/posthorn.conf"
 
 enum {
-    CONFIG_VALUES_MAX = 64 /* values of one list */
+    CONFIG_VALUES_MAX = 64, /* values of one list */
+    CONFIG_NAME_MAX = 255   /* bytes of the host's name */
 };
 
 struct config_value {

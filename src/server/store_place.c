@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "db/db.h"
+
 static bool is_given(const char *text)
 {
     return text != NULL && *text != '\0';
@@ -37,8 +39,7 @@ bool store_place_choose(const char *given, struct buffer *place, struct fault *f
 
 bool store_place_is_file(const char *place)
 {
-    return strcmp(place, ":memory:") != 0 && strncmp(place, "postgresql://", 13) != 0 &&
-           strncmp(place, "postgres://", 11) != 0 && strchr(place, '=') == NULL;
+    return strcmp(place, ":memory:") != 0 && db_place_kind(place) == DB_SQLITE;
 }
 
 bool store_place_make_folder(const char *place, struct fault *fault)

@@ -37,6 +37,15 @@ static void write_word(struct header_writer *writer, struct bytes word)
     header_writer_word(writer, BYTES(" "), word);
 }
 
+/* A word that was put together; without memory for it the whole fails. */
+static void write_buffer(struct header_writer *writer, const struct buffer *word)
+{
+    if (buffer_is_failed(word))
+        buffer_fail(writer->out);
+    else
+        write_word(writer, buffer_bytes(word));
+}
+
 static void write_string(struct header_writer *writer, const char *word)
 {
     write_word(writer, bytes_from_string(word));
@@ -52,6 +61,8 @@ static bool append_literal(const char *peer, struct buffer *out)
     buffer_append_string(&literal, bytes_has_char(text, ':') ? "[IPv6:" : "[");
     buffer_append(&literal, text);
     buffer_append_char(&literal, ']');
+    if (buffer_is_failed(&literal))
+        buffer_fail(out);
     if (!domain_is_address_literal(buffer_bytes(&literal)))
         return false;
     buffer_append(out, buffer_bytes(&literal));
@@ -83,21 +94,25 @@ static void write_from(const struct trace_header *trace, struct header_writer *w
     write_string(writer, "from");
     if (is_name)
         write_word(writer, trace->hello);
+    else if (has_address)
+        write_buffer(writer, &literal);
     else
-        write_word(writer, has_address ? buffer_bytes(&literal) : BYTES("localhost"));
+        write_string(writer, "localhost");
+    if (buffer_is_failed(&literal))
+        buffer_fail(writer->out);
     if (has_address) {
         AUTO(buffer)
         information = BUFFER(WORD_MAX);
         buffer_append_char(&information, '(');
         buffer_append(&information, buffer_bytes(&literal));
         buffer_append_char(&information, ')');
-        write_word(writer, buffer_bytes(&information));
+        write_buffer(writer, &information);
     }
     if (!is_name && trace->hello.length > 0) {
         AUTO(buffer)
         comment = BUFFER(WORD_MAX);
         append_hello_comment(trace->hello, &comment);
-        write_word(writer, buffer_bytes(&comment));
+        write_buffer(writer, &comment);
     }
 }
 
@@ -108,7 +123,7 @@ static void write_tls(const struct trace_header *trace, struct header_writer *wr
     AUTO(buffer)
     comment = BUFFER(WORD_MAX);
     buffer_append_format(&comment, "(%s %s)", trace->tls_version, trace->tls_cipher);
-    write_word(writer, buffer_bytes(&comment));
+    write_buffer(writer, &comment);
 }
 
 /* May the address stand in a field of this message? Beyond ASCII only with SMTPUTF8 (RFC 6531
@@ -124,8 +139,9 @@ static void write_date(int64_t microseconds, struct header_writer *writer)
 {
     AUTO(buffer)
     date = BUFFER(WORD_MAX);
-    if (date_write(&date, microseconds / MICROSECONDS, 0, NULL))
-        write_word(writer, buffer_bytes(&date));
+    if (!date_write(&date, microseconds / MICROSECONDS, 0, NULL))
+        buffer_fail(&date);
+    write_buffer(writer, &date);
 }
 
 void trace_header_received(const struct trace_header *trace, struct bytes recipient,
@@ -145,13 +161,13 @@ void trace_header_received(const struct trace_header *trace, struct bytes recipi
     AUTO(buffer)
     id = BUFFER(WORD_MAX);
     buffer_append_format(&id, "%016" PRIx64 "%s", (uint64_t)trace->id, has_recipient ? "" : ";");
-    write_word(&writer, buffer_bytes(&id));
+    write_buffer(&writer, &id);
     if (has_recipient) {
         AUTO(buffer)
         path = BUFFER(WORD_MAX);
         buffer_append_format(&path, "<%.*s>;", BYTES_FORMAT(recipient));
         write_string(&writer, "for");
-        write_word(&writer, buffer_bytes(&path));
+        write_buffer(&writer, &path);
     }
     write_date(trace->received, &writer);
     if (!header_writer_end(&writer, NULL))
@@ -172,7 +188,7 @@ static void write_address(const struct trace_header *trace, struct bytes name, s
         buffer_append(&word, address);
     struct header_writer writer;
     header_writer_begin(&writer, out, name);
-    write_word(&writer, buffer_bytes(&word));
+    write_buffer(&writer, &word);
     if (!header_writer_end(&writer, NULL))
         buffer_fail(out);
 }
@@ -205,7 +221,7 @@ bool trace_header_missing(const struct trace_header *trace, bool lacks_date, boo
         if (!message_id_make(bytes_from_string(trace->name), &id, fault))
             return false;
         header_writer_begin(&writer, &fields, BYTES("Message-ID"));
-        write_word(&writer, buffer_bytes(&id));
+        write_buffer(&writer, &id);
         if (!header_writer_end(&writer, fault))
             return false;
     }

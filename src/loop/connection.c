@@ -107,7 +107,7 @@ static void finish(struct connection *connection, enum engine_end how)
     }
     connection->phase = CONNECTION_LINGERS;
     connection->is_output_stuck = false;
-    connection->limit = now_of(connection) + CONNECTION_LINGER_MS;
+    connection->limit = now_of(connection) + connection->patience.linger;
     linger(connection);
 }
 
@@ -166,7 +166,7 @@ static void settle(struct connection *connection)
         if (!connection->is_closing &&
             connection->engine_face->wish(connection->engine) == ENGINE_WANTS_CLOSE) {
             connection->is_closing = true;
-            connection->limit = when = now + CONNECTION_CLOSE_MS;
+            connection->limit = when = now + connection->patience.close;
         }
         int64_t tick =
             connection->is_closing ? 0 : connection->engine_face->deadline(connection->engine);
@@ -195,7 +195,7 @@ static void start_tls(struct connection *connection)
         return;
     }
     connection->phase = CONNECTION_HANDSHAKE;
-    connection->limit = now_of(connection) + CONNECTION_HANDSHAKE_MS;
+    connection->limit = now_of(connection) + connection->patience.handshake;
     settle(connection);
 }
 
@@ -262,7 +262,7 @@ static bool write_output(struct connection *connection, size_t *budget)
         if (!connection->is_output_stuck)
             connection->limit = 0;
         else if (!was_stuck || has_moved)
-            connection->limit = now_of(connection) + CONNECTION_STALL_MS;
+            connection->limit = now_of(connection) + connection->patience.stall;
     }
     return true;
 }
@@ -528,6 +528,7 @@ bool connection_start(struct loop *loop, const struct connection_plan *plan)
     connection->member.loop = loop;
     connection->descriptor = plan->descriptor;
     connection->is_implicit = plan->is_implicit;
+    connection->patience = plan->patience;
     connection->engine_face = plan->face->engine;
     connection->context = plan->context;
     connection->kept = BUFFER(CONNECTION_READ_SIZE);

@@ -14,6 +14,17 @@ enum {
     CONNECTION_TEXT_SIZE = 64
 };
 
+/* How long a peer may take, in milliseconds. */
+struct connection_patience {
+    int64_t handshake; /* for TLS to stand */
+    int64_t stall;     /* to read something of what waits for it (RFC 5321 4.5.3.2) */
+    int64_t close;     /* to read the last output of a connection that is to be closed */
+    int64_t linger;    /* to close its side after we closed ours */
+};
+#define CONNECTION_PATIENCE                                                                        \
+    ((struct connection_patience){                                                                 \
+        .handshake = 60 * 1000, .stall = 300 * 1000, .close = 10 * 1000, .linger = 5 * 1000})
+
 struct connection;
 
 /* Who is there. */

@@ -11,11 +11,7 @@
 #include "net/net_tls.h"
 
 enum {
-    CONNECTION_HANDSHAKE_MS = 60 * 1000, /* for a TLS handshake */
-    CONNECTION_STALL_MS = 300 * 1000,    /* for a peer that reads nothing of what waits for it */
-    CONNECTION_CLOSE_MS = 10 * 1000,     /* for the last output of a connection that is closed */
-    CONNECTION_LINGER_MS = 5 * 1000,     /* for the peer to close its side after we closed ours */
-    CONNECTION_LINGER_SIZE = 256 * 1024, /* bytes that it may send meanwhile */
+    CONNECTION_LINGER_SIZE = 256 * 1024, /* bytes that a peer may send after we closed our side */
 };
 
 enum connection_phase {
@@ -39,7 +35,8 @@ struct connection {
     bool is_read_paused;  /* the engine waits, and there is something to read */
     bool is_peer_quiet;   /* the engine waits, and the peer has ended its side */
     bool is_closing;      /* the engine wishes it, and the last output is on its way */
-    int64_t limit;        /* ours for the phase; 0 = none */
+    struct connection_patience patience;
+    int64_t limit; /* ours for the phase; 0 = none */
     const struct engine_face *engine_face;
     void *engine; /* NULL: there is none, or it has heard its end */
     struct net_tls *tls;
@@ -65,6 +62,7 @@ struct connection_plan {
     void *face_context;
     struct net_tls_context *context; /* becomes the connection's; NULL = no TLS */
     bool is_implicit;
+    struct connection_patience patience;
 };
 
 /* From any thread. False: out of memory, and everything stays the caller's. */

@@ -70,6 +70,7 @@ static void let_in(struct listener *listener, int descriptor,
         .address = address,
         .face = listener->service.face,
         .face_context = listener->service.face_context,
+        .patience = listener->patience,
         .is_implicit = listener->service.tls == LISTENER_IMPLICIT,
     };
     enum listener_refusal why = LISTENER_TOO_MANY;
@@ -207,6 +208,7 @@ bool listener_serve(struct listener *listener, struct loop_group *group,
     poll->data = listener;
     listener->group = group;
     listener->service = *service;
+    listener->patience = service->patience == NULL ? CONNECTION_PATIENCE : *service->patience;
     if (service->context != NULL)
         net_tls_context_hold(service->context);
     uv_poll_start(poll, UV_READABLE, hear_clients);

@@ -64,6 +64,7 @@ struct listener_service {
     struct listener_gate *gate;
     const struct listener_face *face;
     void *face_context;
+    const struct connection_patience *patience; /* NULL = CONNECTION_PATIENCE; copied */
 };
 
 /* Accepts from now on, spread over the group's loops. Before loop_group_start. */

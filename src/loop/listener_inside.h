@@ -30,6 +30,7 @@ struct listener {
     unsigned turn;         /* the loop that had the last connection */
     pthread_mutex_t mutex; /* for service.context */
     struct listener_service service;
+    struct connection_patience patience;
 };
 
 #endif

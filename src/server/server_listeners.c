@@ -134,7 +134,7 @@ bool server_listeners_serve(struct server_listeners *listeners,
                             const struct server_listeners_host *host, struct fault *fault)
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        struct listener_service service;
+        struct listener_service service = {0};
         describe(listeners, listeners->items[i].id, host, &service);
         if (!listener_serve(listeners->items[i].listener, host->loops, &service, fault))
             return false;

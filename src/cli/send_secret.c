@@ -4,49 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include "base/secret.h"
 #include "cli/report.h"
+#include "cli/secret_input.h"
 
 enum {
-    CONTROL_C = 3,
-    CONTROL_D = 4,
-    CONTROL_H = 8,
-    CONTROL_U = 21,
-    DELETE = 127
+    QUESTION_MAX = 1024 /* bytes of a question to a person; a longer one is cut */
 };
-
-/* Reads to the end; the first line is the secret. False: errno. */
-static bool read_first_line(int descriptor, struct buffer *secret)
-{
-    char piece[512];
-    ssize_t count;
-    bool is_whole = false;
-    while ((count = read(descriptor, piece, sizeof(piece))) != 0) {
-        if (count < 0) {
-            if (errno == EINTR)
-                continue;
-            return false;
-        }
-        /* What follows is read as well, so that a command is not ended by a broken pipe. */
-        struct bytes line;
-        struct bytes rest;
-        if (!is_whole) {
-            is_whole = bytes_split(bytes_of(piece, (size_t)count), '\n', &line, &rest);
-            buffer_append(secret, line);
-        }
-        secret_wipe(piece, sizeof(piece));
-    }
-    if (secret->length > 0 && bytes_ends_with(buffer_bytes(secret), BYTES("\r")))
-        buffer_truncate(secret, secret->length - 1);
-    return true;
-}
 
 static int check(const struct buffer *secret, const char *where)
 {
@@ -68,7 +38,7 @@ static int check(const struct buffer *secret, const char *where)
 static int from_file(const char *path, struct buffer *secret)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    bool is_read = descriptor >= 0 && read_first_line(descriptor, secret);
+    bool is_read = descriptor >= 0 && secret_input_line(descriptor, secret);
     int system_error = errno;
     if (descriptor >= 0)
         close(descriptor);
@@ -108,7 +78,7 @@ static int from_command(const char *command, struct buffer *secret)
         close(ends[0]);
         return EX_OSERR;
     }
-    bool is_read = read_first_line(ends[0], secret);
+    bool is_read = secret_input_line(ends[0], secret);
     close(ends[0]);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -121,63 +91,23 @@ static int from_command(const char *command, struct buffer *secret)
     return check(secret, command);
 }
 
-static void erase_last(struct buffer *secret)
-{
-    while (secret->length > 0) {
-        char last = buffer_bytes(secret).data[secret->length - 1];
-        buffer_truncate(secret, secret->length - 1);
-        if (((unsigned char)last & 0xC0) != 0x80)
-            break;
-    }
-}
-
-/* Reads keys until Return. False on Control-C or Control-D. */
-static bool read_keys(int terminal, struct buffer *secret)
-{
-    for (;;) {
-        char key;
-        ssize_t count = read(terminal, &key, 1);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0 || key == CONTROL_C || key == CONTROL_D)
-            return false;
-        if (key == '\r' || key == '\n')
-            return true;
-        if (key == CONTROL_H || key == DELETE)
-            erase_last(secret);
-        else if (key == CONTROL_U)
-            buffer_truncate(secret, 0);
-        else
-            buffer_append_char(secret, key);
-    }
-}
-
 static int from_terminal(const struct send_account *account, struct buffer *secret)
 {
-    int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    struct termios before;
-    if (terminal < 0 || tcgetattr(terminal, &before) != 0) {
-        if (terminal >= 0)
-            close(terminal);
+    const char *user = send_account_value(account, SEND_ACCOUNT_USER);
+    const char *server = send_account_value(account, SEND_ACCOUNT_SERVER);
+    char question[QUESTION_MAX];
+    snprintf(question, sizeof(question), "Password for %s at %s: ", user == NULL ? "login" : user,
+             server == NULL ? "localhost" : server);
+    switch (secret_input_ask(question, secret)) {
+    case SECRET_INPUT_NOBODY:
         report_error("no password: set " SEND_SECRET_VARIABLE
                      ", or give --password-file or --password-command");
         return EX_NOPERM;
-    }
-    const char *user = send_account_value(account, SEND_ACCOUNT_USER);
-    const char *server = send_account_value(account, SEND_ACCOUNT_SERVER);
-    /* Without ISIG Control-C comes as a key, and the terminal is never left without echo. */
-    struct termios silent = before;
-    silent.c_lflag &= (tcflag_t) ~(ECHO | ICANON | ISIG);
-    tcsetattr(terminal, TCSAFLUSH, &silent);
-    dprintf(terminal, "Password for %s at %s: ", user == NULL ? "login" : user,
-            server == NULL ? "localhost" : server);
-    bool is_given = read_keys(terminal, secret);
-    tcsetattr(terminal, TCSAFLUSH, &before);
-    dprintf(terminal, "\n");
-    close(terminal);
-    if (!is_given) {
+    case SECRET_INPUT_REFUSED:
         report_error("no password was given; nothing was sent");
         return EX_NOPERM;
+    case SECRET_INPUT_GIVEN:
+        break;
     }
     return check(secret, "the terminal");
 }

@@ -250,6 +250,8 @@ static void end(void *engine, enum engine_end how, int64_t now)
     }
     smtp_server_free(session->server);
     session->server = NULL;
+    if (session->busy != SMTP_SESSION_LOOKS_UP)
+        smtp_session_abandon_body(session->message);
 }
 
 /* ---- birth ---- */

@@ -10,6 +10,23 @@ void smtp_session_drop_body(struct smtp_session_message *message)
     message->parser = NULL;
 }
 
+void smtp_session_lend_body(struct smtp_session_message *message)
+{
+    atomic_store(&message->turn, SMTP_SESSION_BODY_LENT);
+}
+
+void smtp_session_return_body(struct smtp_session_message *message)
+{
+    if (atomic_exchange(&message->turn, SMTP_SESSION_BODY_DONE_WITH) == SMTP_SESSION_BODY_ABANDONED)
+        smtp_session_drop_body(message);
+}
+
+void smtp_session_abandon_body(struct smtp_session_message *message)
+{
+    if (atomic_exchange(&message->turn, SMTP_SESSION_BODY_ABANDONED) == SMTP_SESSION_BODY_DONE_WITH)
+        smtp_session_drop_body(message);
+}
+
 /* The rest of the body is read and forgotten; its end is answered with the fault. */
 static void fail_body(struct smtp_session_message *message, const struct fault *fault, int64_t now)
 {
@@ -51,6 +68,7 @@ static void spill(struct worker_job *job, void *context)
     struct smtp_session_message *message =
         (struct smtp_session_message *)((char *)job - offsetof(struct smtp_session_message, spill));
     message->is_spilled = store_draft_spill(message->draft, &message->spill_fault);
+    smtp_session_return_body(message);
 }
 
 static void spilled(struct loop_task *task)
@@ -76,5 +94,6 @@ void smtp_session_spill_if_full(struct smtp_session *session)
     message->spill =
         (struct worker_job){.run = spill, .done = {.run = spilled}, .loop = session->identity.loop};
     session->busy = SMTP_SESSION_SPILLS;
+    smtp_session_lend_body(message);
     worker_submit(session->services->workers, &message->spill);
 }

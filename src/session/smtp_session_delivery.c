@@ -210,6 +210,7 @@ static void committed(struct store_job *job)
     struct smtp_session_message *message =
         (struct smtp_session_message *)((char *)job -
                                         offsetof(struct smtp_session_message, delivery.job));
+    smtp_session_return_body(message);
     loop_post(message->session->identity.loop, &message->delivered);
 }
 
@@ -367,5 +368,6 @@ void smtp_session_hear_end(struct smtp_session *session, int64_t now)
         return;
     }
     session->busy = SMTP_SESSION_DELIVERS;
+    smtp_session_lend_body(message);
     store_delivery_submit(&message->delivery);
 }

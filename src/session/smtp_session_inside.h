@@ -2,6 +2,8 @@
 #ifndef SESSION_SMTP_SESSION_INSIDE_H
 #define SESSION_SMTP_SESSION_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "delivery/trace_header.h"
 #include "session/session_login.h"
@@ -46,6 +48,14 @@ struct smtp_session_lookup {
     bool is_owned;
 };
 
+/* A body that a job reads or writes out is given back while the store still stands: by the loop, or
+   by the job where the connection has ended meanwhile. Whoever comes second does it. */
+enum smtp_session_turn {
+    SMTP_SESSION_BODY_LENT = 0,
+    SMTP_SESSION_BODY_DONE_WITH, /* by the job */
+    SMTP_SESSION_BODY_ABANDONED  /* by the session */
+};
+
 /* From MAIL to the answer behind the body. */
 struct smtp_session_message {
     struct smtp_session *session;
@@ -67,6 +77,7 @@ struct smtp_session_message {
     struct store_draft *draft; /* NULL: no byte came yet, or it failed */
     struct message_parser *parser;
     struct fault fault; /* why the body is not kept; told at its end */
+    atomic_int turn;    /* enum smtp_session_turn */
     struct worker_job spill;
     bool is_spilled;
     struct fault spill_fault;
@@ -74,7 +85,6 @@ struct smtp_session_message {
     struct message_parsed parsed;
     struct store_delivery delivery;
     struct loop_task delivered;
-    int64_t begun; /* clock_wall_microseconds at the body's end */
 };
 
 /* What a session waits for. */
@@ -159,6 +169,11 @@ void smtp_session_drop_message(struct smtp_session *session);
 void smtp_session_hear_body(struct smtp_session *session, struct bytes piece, int64_t now);
 /* The body was refused: gives back what it took. */
 void smtp_session_drop_body(struct smtp_session_message *message);
+/* Before a job gets the body; on the job's thread, when it needs it no more; on the loop, when the
+   connection ends while a job has it. */
+void smtp_session_lend_body(struct smtp_session_message *message);
+void smtp_session_return_body(struct smtp_session_message *message);
+void smtp_session_abandon_body(struct smtp_session_message *message);
 /* Has the draft written out when its memory is full. */
 void smtp_session_spill_if_full(struct smtp_session *session);
 

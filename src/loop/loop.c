@@ -160,7 +160,8 @@ static bool open_loop(struct loop *loop, struct fault *fault)
 static void close_loop(struct loop *loop)
 {
     /* What the last jobs had to say comes when the thread is no more. */
-    run_tasks(loop);
+    while (atomic_load_explicit(&loop->posted, memory_order_acquire) != NULL)
+        run_tasks(loop);
     kill_members(loop);
     uv_close((uv_handle_t *)&loop->wakeup, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);

@@ -17,6 +17,12 @@ extern const struct command sendmail_command;
 extern const struct command serve_command;
 extern const struct command dev_command;
 extern const struct command config_command;
+extern const struct command domain_command;
+extern const struct command account_command;
+extern const struct command alias_command;
+extern const struct command password_command;
+extern const struct command quota_command;
+extern const struct command store_command;
 extern const struct command completion_command;
 
 /* All of them, NULL behind the last. */

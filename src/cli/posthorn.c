@@ -19,6 +19,12 @@ const struct command *const command_list[] = {
     &config_command,
     &send_command,
     &sendmail_command,
+    &domain_command,
+    &account_command,
+    &alias_command,
+    &password_command,
+    &quota_command,
+    &store_command,
     &completion_command,
     NULL,
 };

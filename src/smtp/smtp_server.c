@@ -268,12 +268,12 @@ size_t smtp_server_feed(struct smtp_server *server, struct bytes in, int64_t now
 {
     size_t taken = 0;
     while (taken < in.length && smtp_server_wants_input(server)) {
-        size_t count = 0;
+        bool is_body = is_in_body(server);
         release_line(server);
-        count = take(server, bytes_skip(in, taken), now);
+        size_t count = take(server, bytes_skip(in, taken), now);
         taken += count;
         server->heard = now;
-        server->window_bytes += count;
+        server->window_bytes += is_body ? count : 0;
         stop_if_possible(server);
     }
     /* RFC 3207 4.2: what was said in clear behind STARTTLS is not heard. */

@@ -14,7 +14,8 @@ enum {
     MEMORY_RUNS_MAX = 2000 /* allocations that a talk may make */
 };
 
-static const struct talk_engine *const engines[] = {&talk_smtp_client, &talk_pop3_server};
+static const struct talk_engine *const engines[] = {&talk_smtp_client, &talk_smtp_server,
+                                                    &talk_pop3_server};
 
 static const char *const manner_names[] = {"whole", "byte by byte", "split at random",
                                            "with the n-th allocation failing"};

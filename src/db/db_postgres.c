@@ -136,7 +136,7 @@ static bool prepare(struct db_postgres *postgres, const struct db_statement *sta
     HASH_FIND_PTR(postgres->prepared, &statement, *out);
     if (*out != NULL)
         return true;
-    Oid types[DB_PARAMETERS_MAX];
+    Oid types[DB_PARAMETERS_MAX] = {0};
     for (size_t i = 0; i < count; i++)
         types[i] = type_of(&values[i]);
     *out = remember(postgres, statement, fault);
@@ -158,9 +158,9 @@ static bool prepare(struct db_postgres *postgres, const struct db_statement *sta
 static bool send_prepared(struct db_postgres *postgres, const struct db_postgres_prepared *prepared,
                           const struct db_value *values, size_t count, struct fault *fault)
 {
-    const char *data[DB_PARAMETERS_MAX];
-    int lengths[DB_PARAMETERS_MAX];
-    int formats[DB_PARAMETERS_MAX];
+    const char *data[DB_PARAMETERS_MAX] = {0};
+    int lengths[DB_PARAMETERS_MAX] = {0};
+    int formats[DB_PARAMETERS_MAX] = {0};
     uint64_t numbers[DB_PARAMETERS_MAX];
     for (size_t i = 0; i < count; i++) {
         const struct bytes bytes = values[i].bytes;

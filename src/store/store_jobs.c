@@ -43,6 +43,7 @@ struct store_jobs {
 struct batch {
     struct store_job *jobs[STORE_BATCH_JOBS_MAX];
     size_t count;
+    bool is_guarded; /* each job has a savepoint of its own */
 };
 
 /* ---- taking ---- */
@@ -63,6 +64,7 @@ static bool take_batch(struct store_jobs *jobs, struct batch *batch)
 {
     size_t weight = 0;
     batch->count = 0;
+    batch->is_guarded = false;
     pthread_mutex_lock(&jobs->mutex);
     while (jobs->first == NULL && !jobs->is_stopping)
         pthread_cond_wait(&jobs->has_work, &jobs->mutex);
@@ -158,9 +160,8 @@ static bool lock_mailboxes(struct db *db, const struct batch *batch, struct faul
 }
 
 /* The job under its own savepoint. False: the whole transaction is lost, or is to be run again. */
-static bool run_job(struct db *db, struct store_job *job, struct fault *fault)
+static bool run_guarded(struct db *db, struct store_job *job, struct fault *fault)
 {
-    fault_clear(&job->fault);
     if (!db_savepoint(db, fault))
         return false;
     job->is_done = job->run(job, db, &job->fault) && db_savepoint_release(db, &job->fault);
@@ -173,13 +174,24 @@ static bool run_job(struct db *db, struct store_job *job, struct fault *fault)
     return db_savepoint_undo(db, fault);
 }
 
-static bool run_jobs(struct db *db, const struct batch *batch, struct fault *fault)
+/* Savepoints cost, and jobs hardly ever fail: they run without at first, and when one fails all are
+   run again with them. */
+static bool run_jobs(struct db *db, struct batch *batch, struct fault *fault)
 {
     if (!lock_mailboxes(db, batch, fault))
         return false;
-    for (size_t i = 0; i < batch->count; i++)
-        if (!run_job(db, batch->jobs[i], fault))
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_job *job = batch->jobs[i];
+        fault_clear(&job->fault);
+        if (batch->is_guarded) {
+            if (!run_guarded(db, job, fault))
+                return false;
+            continue;
+        }
+        job->is_done = job->run(job, db, fault);
+        if (!job->is_done)
             return false;
+    }
     return true;
 }
 
@@ -204,18 +216,40 @@ static bool find_out(struct db *db, struct fault *fault)
     return false;
 }
 
-static bool run_transaction(struct db *db, const struct batch *batch, struct fault *fault)
+/* A job that had the transaction to itself failed, and knows why. */
+static bool end_alone(struct store_job *job, const struct fault *fault)
 {
+    job->is_done = false;
+    job->fault = *fault;
+    return true;
+}
+
+/* *may_repeat: nothing of it was written, and to run it again may help. */
+static bool run_transaction(struct db *db, struct batch *batch, bool *may_repeat,
+                            struct fault *fault)
+{
+    *may_repeat = false;
     if (!db_begin(db, DB_WRITE, fault))
         return false;
     if (!run_jobs(db, batch, fault)) {
+        bool is_of_database = fault->system_error == EDEADLK || db_is_lost(db);
         db_rollback(db);
+        if (batch->count == 1 && !is_of_database)
+            return end_alone(batch->jobs[0], fault);
+        /* A connection that broke is made again by db_begin. */
+        *may_repeat = !batch->is_guarded || is_of_database;
+        batch->is_guarded = true;
         return false;
     }
     bool is_unknown;
     if (db_commit(db, &is_unknown, fault))
         return true;
-    return is_unknown && find_out(db, fault);
+    if (is_unknown)
+        return find_out(db, fault);
+    /* What was sent without waiting for it comes to light here. */
+    *may_repeat = !batch->is_guarded || fault->system_error == EDEADLK;
+    batch->is_guarded = true;
+    return false;
 }
 
 /* What the whole batch failed of, each job failed of. */
@@ -234,11 +268,10 @@ static void run_batch(struct db *db, struct batch *batch)
 {
     struct fault fault = {0};
     bool is_done = false;
-    for (int i = 0; i < BATCH_TRIES_MAX && !is_done; i++) {
+    bool may_repeat = true;
+    for (int i = 0; i < BATCH_TRIES_MAX && !is_done && may_repeat; i++) {
         fault_clear(&fault);
-        is_done = run_transaction(db, batch, &fault);
-        if (!is_done && fault.system_error != EDEADLK)
-            break;
+        is_done = run_transaction(db, batch, &may_repeat, &fault);
     }
     if (!is_done)
         fail_all(batch, &fault);

@@ -23,6 +23,7 @@ struct reading {
     const char *path;
     struct fault *fault;
     struct config *config;
+    unsigned calls[CONFIG_OPTIONS]; /* of on_value, for each option */
 };
 static _Thread_local struct reading *now_reading;
 
@@ -128,7 +129,15 @@ static void on_error(cfg_t *file, const char *format, va_list arguments)
         fault_set(now_reading->fault, FAULT_SYNTAX, "%s: %s", now_reading->path, text);
 }
 
-/* Called by libConfuse behind an option's last value, at its line. */
+/* An option stands in the file once. libConfuse calls behind each value, and of a list once more
+ * behind its end: whoever is called more often than that has met the option again. */
+static bool is_met_again(enum config_id id, size_t count)
+{
+    bool is_list = config_option_is_list(config_option_of(id));
+    return ++now_reading->calls[id] > (is_list ? count + 1 : 1);
+}
+
+/* Called by libConfuse behind an option's value, at its line. */
 static int on_value(cfg_t *file, cfg_opt_t *option)
 {
     const char *texts[CONFIG_VALUES_MAX + 1];
@@ -136,7 +145,7 @@ static int on_value(cfg_t *file, cfg_opt_t *option)
     struct config_setting *setting = &now_reading->config->settings[id];
     struct fault fault;
     size_t count = cfg_opt_size(option);
-    if (setting->line > 0) {
+    if (is_met_again(id, count)) {
         cfg_error(file, "%s stands in line %d already", cfg_opt_name(option), setting->line);
         return -1;
     }
@@ -176,7 +185,7 @@ static cfg_t *schema_new(cfg_opt_t options[CONFIG_OPTIONS + 1])
 static bool parse(struct config *config, const char *path, FILE *stream, struct fault *fault)
 {
     cfg_opt_t options[CONFIG_OPTIONS + 1];
-    struct reading reading = {path, fault, config};
+    struct reading reading = {.path = path, .fault = fault, .config = config};
     cfg_t *file = schema_new(options);
     if (file == NULL)
         return fault_set_memory(fault);

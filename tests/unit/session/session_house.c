@@ -99,7 +99,14 @@ static const struct smtp_session_service doors[HOUSE_DOORS] = {
     [HOUSE_IMPLICIT] = {.kind = SMTP_SESSION_SUBMISSION, .tls = LISTENER_IMPLICIT},
     [HOUSE_CLEAR] = {.kind = SMTP_SESSION_SUBMISSION, .tls = LISTENER_CLEAR, .allows_clear = true},
     [HOUSE_LMTP] = {.kind = SMTP_SESSION_LMTP, .tls = LISTENER_CLEAR},
+    [HOUSE_POP3] = {.tls = LISTENER_STARTTLS},
+    [HOUSE_POP3S] = {.tls = LISTENER_IMPLICIT},
 };
+
+static bool is_pop3(enum house_door door)
+{
+    return door == HOUSE_POP3 || door == HOUSE_POP3S;
+}
 
 static void make_certificate(struct house *house)
 {
@@ -146,6 +153,10 @@ static void open_doors(struct house *house)
         house->doors[i] = doors[i];
         house->doors[i].services = &house->services;
         house->doors[i].offers_logins = house->services.is_dev;
+        house->pop3_doors[i] = (struct pop3_session_service){.services = &house->services,
+                                                             .locks = house->locks,
+                                                             .tls = doors[i].tls,
+                                                             .allows_clear = true};
         house->listeners[i] = listener_bind("127.0.0.1:0", &fault);
         if (house->listeners[i] == NULL)
             fail_msg("%s", fault.message);
@@ -156,6 +167,10 @@ static void open_doors(struct house *house)
             .face = &smtp_session_listener_face,
             .face_context = &house->doors[i],
         };
+        if (is_pop3((enum house_door)i)) {
+            service.face = &pop3_session_listener_face;
+            service.face_context = &house->pop3_doors[i];
+        }
         assert_true(listener_serve(house->listeners[i], house->loops, &service, &fault));
     }
 }
@@ -173,6 +188,7 @@ struct house *house_open(const struct house_wish *wish)
     house->auth = auth_new(house->store, &fault);
     house->throttle = auth_throttle_new(&fault);
     house->loops = loop_group_new(2, &fault);
+    house->locks = pop3_locks_new(&fault);
     house->gate =
         listener_gate_new(&(struct listener_limits){.by_address = 1000, .by_prefix = 1000}, &fault);
     house->workers =
@@ -182,7 +198,7 @@ struct house *house_open(const struct house_wish *wish)
                                                  .argument = house->store},
                         &fault);
     assert_true(house->auth != NULL && house->throttle != NULL && house->loops != NULL &&
-                house->gate != NULL && house->workers != NULL);
+                house->locks != NULL && house->gate != NULL && house->workers != NULL);
     if (wish->is_dev)
         auth_accept_everybody(house->auth, BYTES("home.example"));
     house->services = (struct session_services){
@@ -231,6 +247,7 @@ int house_tear_down(void **state)
     for (int i = 0; i < HOUSE_DOORS; i++)
         listener_close(house->listeners[i]);
     session_services_close(&house->services);
+    pop3_locks_free(house->locks);
     listener_gate_free(house->gate);
     auth_free(house->auth);
     auth_throttle_free(house->throttle);
@@ -338,7 +355,7 @@ struct caller house_call(struct house *house, enum house_door door)
                      0);
     if (house->doors[door].tls == LISTENER_IMPLICIT)
         caller_start_tls(&caller);
-    caller_hear(&caller, "220 mx.home.example");
+    caller_hear(&caller, is_pop3(door) ? "+OK mx.home.example" : "220 mx.home.example");
     return caller;
 }
 
@@ -410,6 +427,17 @@ const char *caller_hear(struct caller *caller, const char *start)
     if (strncmp(reply + line, start, strlen(start)) != 0)
         fail_msg("instead of \"%s\" came \"%s\"", start, reply);
     return reply;
+}
+
+void caller_read(struct caller *caller, char *memory, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t count = caller->ssl != NULL ? SSL_read(caller->ssl, memory + at, (int)(size - at))
+                                            : recv(caller->descriptor, memory + at, size - at, 0);
+        if (count <= 0)
+            fail_msg("the end came behind %zu of %zu bytes", at, size);
+        at += (size_t)count;
+    }
 }
 
 void caller_hear_end(struct caller *caller)

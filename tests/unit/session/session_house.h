@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 
+#include "session/pop3_session.h"
 #include "session/session_services.h"
 #include "session/smtp_session.h"
 
@@ -17,6 +18,8 @@ enum house_door {
     HOUSE_IMPLICIT,    /* submission under TLS from the start */
     HOUSE_CLEAR,       /* submission, logins in clear allowed */
     HOUSE_LMTP,
+    HOUSE_POP3,  /* STLS at hand, logins in clear allowed */
+    HOUSE_POP3S, /* POP3 under TLS from the start */
     HOUSE_DOORS
 };
 
@@ -38,6 +41,8 @@ struct house {
     struct session_services services;
     struct listener *listeners[HOUSE_DOORS];
     struct smtp_session_service doors[HOUSE_DOORS];
+    struct pop3_locks *locks;
+    struct pop3_session_service pop3_doors[HOUSE_DOORS];
 };
 
 struct house_wish {
@@ -85,6 +90,8 @@ void caller_say_bytes(struct caller *caller, struct bytes bytes);
  * next call. */
 const char *caller_hear(struct caller *caller, const char *start);
 void caller_hear_end(struct caller *caller);
+/* Reads exactly so many bytes. */
+void caller_read(struct caller *caller, char *memory, size_t size);
 /* Both. */
 const char *caller_ask(struct caller *caller, const char *text, const char *start);
 

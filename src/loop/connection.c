@@ -14,6 +14,7 @@
 
 enum {
     TURN_OUTPUT_SIZE = 1024 * 1024, /* bytes written in one turn, so that others come to theirs */
+    GATHERED_SIZE = 16 * 1024,      /* output that more input is read behind before it is written */
     LATE_TICK_MS = 10, /* before an engine that wanted a tick in the past hears again */
 };
 
@@ -234,6 +235,13 @@ static void go_on_with_handshake(struct connection *connection)
 
 /* ---- between socket and engine ---- */
 
+/* The command in hand is not the last of its group: its reply will follow soon. */
+static bool is_more_to_come(const struct connection *connection)
+{
+    return connection->input.length > 0 &&
+           connection->engine_face->wish(connection->engine) == ENGINE_WAITS;
+}
+
 /* False: lost. */
 static bool write_output(struct connection *connection, size_t *budget)
 {
@@ -246,7 +254,8 @@ static bool write_output(struct connection *connection, size_t *budget)
         if (output.length == 0)
             break;
         size_t count = 0;
-        enum net_result result = connection_write(connection, output, &count);
+        enum net_result result =
+            connection_write(connection, output, is_more_to_come(connection), &count);
         if (result != NET_DONE && result != NET_AGAIN) {
             lose(connection, ENGINE_END_LOST);
             return false;
@@ -283,6 +292,16 @@ static bool feed(struct connection *connection)
     return has_taken;
 }
 
+/* The reply that a job brought and those to what the peer has sent meanwhile leave together. */
+static void gather(struct connection *connection)
+{
+    if (connection->is_output_stuck || connection->input.length == 0)
+        return;
+    struct bytes output = connection->engine_face->output(connection->engine, now_of(connection));
+    if (output.length > 0 && output.length < GATHERED_SIZE)
+        feed(connection);
+}
+
 /* The engine wants input: gives it what there is. True: go on, there may be output now. */
 static bool give_input(struct connection *connection)
 {
@@ -297,6 +316,7 @@ static bool give_input(struct connection *connection)
 static void pump(struct connection *connection)
 {
     size_t budget = TURN_OUTPUT_SIZE;
+    gather(connection);
     for (;;) {
         if (!write_output(connection, &budget))
             return;

@@ -77,8 +77,9 @@ enum net_result connection_read(struct connection *connection);
  * than may wait. */
 bool connection_keep(struct connection *connection);
 
-/* Writes what goes at once. */
-enum net_result connection_write(struct connection *connection, struct bytes output, size_t *count);
+/* Writes what goes at once. is_more_to_come: a little more output will follow soon. */
+enum net_result connection_write(struct connection *connection, struct bytes output,
+                                 bool is_more_to_come, size_t *count);
 
 /* What poll must wait for before reading, or writing, goes on. */
 int connection_read_events(const struct connection *connection);

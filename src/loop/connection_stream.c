@@ -96,11 +96,13 @@ bool connection_keep(struct connection *connection)
 /* ---- writing ---- */
 
 static enum net_result write_clear(struct connection *connection, struct bytes output,
-                                   size_t *count)
+                                   bool is_more_to_come, size_t *count)
 {
+    /* The kernel waits a moment for what follows, so that a group of replies is one packet. */
+    int flags = MSG_NOSIGNAL | (is_more_to_come ? MSG_MORE : 0);
     ssize_t length;
     do
-        length = send(connection->descriptor, output.data, output.length, MSG_NOSIGNAL);
+        length = send(connection->descriptor, output.data, output.length, flags);
     while (length < 0 && errno == EINTR);
     if (length >= 0) {
         *count = (size_t)length;
@@ -109,10 +111,11 @@ static enum net_result write_clear(struct connection *connection, struct bytes o
     return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
 }
 
-enum net_result connection_write(struct connection *connection, struct bytes output, size_t *count)
+enum net_result connection_write(struct connection *connection, struct bytes output,
+                                 bool is_more_to_come, size_t *count)
 {
     if (connection->tls == NULL)
-        return write_clear(connection, output, count);
+        return write_clear(connection, output, is_more_to_come, count);
     struct iovec slice = {(void *)(uintptr_t)output.data, output.length};
     return net_tls_write(connection->tls, &slice, 1, count, NULL);
 }

@@ -42,6 +42,22 @@ static void group_is_answered_in_one_write(void **state)
     echo_server_free(server);
 }
 
+static void what_waited_is_answered_with_the_job(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_start(&(struct echo_options){0});
+    int client = echo_connect(server);
+    echo_expect(client, "hello\n");
+    echo_send(client, "hold\na\nb\n");
+    echo_server_wait(server, jobs_run, 1);
+    echo_server_release(server, 1);
+    echo_expect(client, "waited\n= a\n= b\n");
+    echo_server_wait(server, writes, 2);
+    assert_int_equal(echo_server_report(server).writes, 2);
+    close(client);
+    echo_server_free(server);
+}
+
 static void jobs_keep_the_order(void **state)
 {
     (void)state;
@@ -346,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_lines),
         cmocka_unit_test(group_is_answered_in_one_write),
+        cmocka_unit_test(what_waited_is_answered_with_the_job),
         cmocka_unit_test(jobs_keep_the_order),
         cmocka_unit_test(input_waits_with_the_engine),
         cmocka_unit_test(slow_reader_gets_everything),

@@ -1,6 +1,8 @@
 /* Forgiving takes over a field's value. */
 #include "mail/mail_token.h"
 
+#include "mail/message_header.h"
+
 /* ALPHA, DIGIT, what RFC 5322 3.2.3 adds, and RFC 6532 3.2. */
 #define ATOM_CHARACTERS                                                                            \
     ['0' ... '9'] = true, ['A' ... 'Z'] = true,                                                    \
@@ -30,7 +32,7 @@ static bool is_at(const struct mail_token *token, const struct scan_class *class
 static void put_comment(struct mail_token *token, const char *start, const char *end)
 {
     if (token->comment != NULL)
-        buffer_append(token->comment, bytes_of(start, (size_t)(end - start)));
+        message_header_append(bytes_of(start, (size_t)(end - start)), token->comment);
 }
 
 /* RFC 5322 3.2.2; nested ones by a counter. False: it is not closed. */
@@ -83,20 +85,31 @@ enum mail_token_result mail_token_take_atom(struct mail_token *token, struct buf
     return mail_token_skip_blanks(token);
 }
 
-/* RFC 5322 4.4: blanks may stand around the dots; they are left out. */
-enum mail_token_result mail_token_take_dot_atom(struct mail_token *token, struct buffer *out)
+enum mail_token_result mail_token_take_local_part(struct mail_token *token, struct buffer *out)
 {
-    if (!is_at(token, &mail_token_atom_characters))
+    if (scan_peek(&token->scan) == '"')
+        return mail_token_take_quoted(token, out);
+    if (!is_at(token, &atom_or_dot_characters))
         return MAIL_TOKEN_BROKEN;
     for (;;) {
-        buffer_append(out, scan_take_while(&token->scan, &mail_token_atom_characters));
+        buffer_append(out, scan_take_while(&token->scan, &atom_or_dot_characters));
         enum mail_token_result result = mail_token_skip_blanks(token);
+        if (result != MAIL_TOKEN_MORE || scan_peek(&token->scan) != '.')
+            return result;
+    }
+}
+
+/* RFC 5322 4.4: blanks may stand around the dots; they are left out. */
+static enum mail_token_result take_dot_atom(struct mail_token *token, struct buffer *out)
+{
+    for (;;) {
+        enum mail_token_result result = mail_token_take_atom(token, out);
         if (result != MAIL_TOKEN_MORE || !scan_take_char(&token->scan, '.'))
             return result;
         buffer_append_char(out, '.');
-        result = mail_token_skip_blanks(token);
-        if (result != MAIL_TOKEN_MORE)
-            return result;
+        /* A dot at the end makes it broken, whether blanks follow or nothing. */
+        if (mail_token_skip_blanks(token) != MAIL_TOKEN_MORE)
+            return MAIL_TOKEN_BROKEN;
     }
 }
 
@@ -120,7 +133,7 @@ enum mail_token_result mail_token_take_quoted(struct mail_token *token, struct b
         if (c == '\n' && end > start && end[-1] == '\r')
             end--;
         if (c >= 0)
-            buffer_append(out, bytes_of(start, (size_t)(end - start)));
+            message_header_append(bytes_of(start, (size_t)(end - start)), out);
         if (c == '"')
             return mail_token_skip_blanks(token);
         start = scan->position;
@@ -161,7 +174,7 @@ static enum mail_token_result take_literal(struct mail_token *token, struct buff
         if (c < 0)
             return MAIL_TOKEN_BROKEN;
         if (c == ']') {
-            buffer_append(out, bytes_of(start, (size_t)(token->scan.position - start)));
+            message_header_unfold(bytes_of(start, (size_t)(token->scan.position - start)), out);
             return mail_token_skip_blanks(token);
         }
     }
@@ -174,5 +187,5 @@ enum mail_token_result mail_token_take_domain(struct mail_token *token, struct b
         return MAIL_TOKEN_BROKEN;
     if (scan_peek(&token->scan) == '[')
         return take_literal(token, out);
-    return mail_token_take_dot_atom(token, out);
+    return take_dot_atom(token, out);
 }

@@ -28,7 +28,8 @@ enum mail_token_result mail_token_skip_blanks(struct mail_token *token);
 
 /* Each appends what it takes to *out. */
 enum mail_token_result mail_token_take_atom(struct mail_token *token, struct buffer *out);
-enum mail_token_result mail_token_take_dot_atom(struct mail_token *token, struct buffer *out);
+/* Of an address: a quoted string, or atoms and dots, also too many of them. */
+enum mail_token_result mail_token_take_local_part(struct mail_token *token, struct buffer *out);
 /* RFC 2045's token; perhaps an empty one. */
 enum mail_token_result mail_token_take_mime_token(struct mail_token *token, struct buffer *out);
 /* The place is at the quote; without quotes and backslashes. */

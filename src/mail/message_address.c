@@ -3,6 +3,8 @@
 
 #include "mail/compact.h"
 #include "mail/mail_token.h"
+#include "mail/message_envelope.h"
+#include "mail/message_header.h"
 
 enum part {
     NAME,
@@ -44,18 +46,32 @@ static void keep_word(struct address_state *state, enum part part, struct bytes 
     keep(state, part, start);
 }
 
+static struct bytes part_of(const struct address_state *state, enum part part)
+{
+    return bytes_slice(buffer_bytes(&state->reader->text), state->start[part], state->length[part]);
+}
+
+static void put_part(struct address_state *state, enum part part)
+{
+    struct bytes text = {NULL, 0};
+    if (state->is_there[part])
+        text = part_of(state, part);
+    if (part == NAME && text.length > 0) {
+        struct buffer *condensed = &state->reader->comment;
+        buffer_reset(condensed);
+        message_header_condense(text, condensed);
+        text = buffer_bytes(condensed);
+    }
+    compact_put_string(state->out, text);
+}
+
 static void put_item(struct address_state *state)
 {
     if (state->reader->room > 0) {
         state->reader->room--;
         buffer_append_char(state->out, 1);
-        struct bytes text = buffer_bytes(&state->reader->text);
-        for (unsigned i = 0; i < PART_COUNT; i++) {
-            struct bytes none = {NULL, 0};
-            compact_put_string(
-                state->out,
-                state->is_there[i] ? bytes_slice(text, state->start[i], state->length[i]) : none);
-        }
+        for (unsigned i = 0; i < PART_COUNT; i++)
+            put_part(state, (enum part)i);
     }
     forget(state);
 }
@@ -65,13 +81,17 @@ static int peek(const struct address_state *state)
     return scan_peek(&state->token.scan);
 }
 
+static bool is_at_word(const struct address_state *state)
+{
+    int c = peek(state);
+    return c == '.' || (c >= 0 && mail_token_atom_characters.has[c]);
+}
+
 static enum mail_token_result take_local_part(struct address_state *state)
 {
     struct buffer *text = &state->reader->text;
     size_t start = text->length;
-    enum mail_token_result result = peek(state) == '"'
-                                        ? mail_token_take_quoted(&state->token, text)
-                                        : mail_token_take_dot_atom(&state->token, text);
+    enum mail_token_result result = mail_token_take_local_part(&state->token, text);
     if (result == MAIL_TOKEN_BROKEN)
         buffer_truncate(text, start);
     else
@@ -91,58 +111,58 @@ static enum mail_token_result take_host(struct address_state *state)
     return result;
 }
 
-/* RFC 5322 4.4: "@a,@b:" before the local part. */
-static bool take_route(struct address_state *state)
+/* RFC 5322 4.4: "@a,@b:" before the local part. False: it is none; what could be taken is. */
+static bool take_domains(struct address_state *state, struct buffer *text)
 {
-    struct buffer *text = &state->reader->text;
     size_t start = text->length;
     while (peek(state) == '@') {
         if (text->length > start)
             buffer_append_char(text, ',');
         buffer_append_char(text, '@');
         if (mail_token_take_domain(&state->token, text) != MAIL_TOKEN_MORE)
-            break;
-        while (mail_token_skip_blanks(&state->token) == MAIL_TOKEN_MORE && peek(state) == ',')
+            return false;
+        while (peek(state) == ',') {
             scan_take(&state->token.scan);
+            if (mail_token_skip_blanks(&state->token) != MAIL_TOKEN_MORE)
+                return false;
+        }
     }
-    if (!scan_take_char(&state->token.scan, ':')) {
-        buffer_truncate(text, start);
-        return false;
-    }
-    keep(state, ROUTE, start);
-    return true;
+    return scan_take_char(&state->token.scan, ':');
 }
 
-static enum mail_token_result take_angle(struct address_state *state)
+static void take_route(struct address_state *state)
 {
-    scan_take(&state->token.scan);
-    enum mail_token_result result = mail_token_skip_blanks(&state->token);
-    if (result != MAIL_TOKEN_MORE)
-        return result;
-    if (peek(state) == '@') {
-        if (!take_route(state)) {
-            keep_word(state, ROUTE, BYTES("INVALID_ROUTE"));
-            return MAIL_TOKEN_BROKEN;
-        }
-        result = mail_token_skip_blanks(&state->token);
-        if (result != MAIL_TOKEN_MORE)
-            return result;
-    }
-    if (peek(state) == '>') {
-        /* "<>" has neither. */
+    struct buffer *text = &state->reader->text;
+    size_t start = text->length;
+    if (take_domains(state, text)) {
+        keep(state, ROUTE, start);
     } else {
-        result = take_local_part(state);
-        if (result != MAIL_TOKEN_MORE)
-            return result;
-        if (peek(state) == '@') {
-            result = take_host(state);
-            if (result != MAIL_TOKEN_MORE)
-                return result;
-        }
+        buffer_truncate(text, start);
+        keep_word(state, ROUTE, BYTES(MESSAGE_ENVELOPE_INVALID_ROUTE));
     }
-    if (!scan_take_char(&state->token.scan, '>'))
-        return MAIL_TOKEN_BROKEN;
-    return mail_token_skip_blanks(&state->token);
+}
+
+/* What is between "<" and ">". False: it is not what it should be. */
+static bool take_inside(struct address_state *state)
+{
+    if (mail_token_skip_blanks(&state->token) != MAIL_TOKEN_MORE)
+        return false;
+    if (peek(state) == '@') {
+        take_route(state);
+        if (mail_token_skip_blanks(&state->token) != MAIL_TOKEN_MORE)
+            return false;
+    }
+    if (peek(state) == '>')
+        return true;
+    return take_local_part(state) == MAIL_TOKEN_MORE &&
+           (peek(state) != '@' || take_host(state) == MAIL_TOKEN_MORE);
+}
+
+static bool take_angle(struct address_state *state)
+{
+    return scan_take_char(&state->token.scan, '<') && take_inside(state) &&
+           scan_take_char(&state->token.scan, '>') &&
+           mail_token_skip_blanks(&state->token) != MAIL_TOKEN_BROKEN;
 }
 
 /* [phrase] "<" ... ">". */
@@ -153,9 +173,23 @@ static enum mail_token_result take_named(struct address_state *state)
         return MAIL_TOKEN_BROKEN;
     if (state->reader->text.length > 0)
         keep(state, NAME, 0);
-    if (take_angle(state) == MAIL_TOKEN_BROKEN)
-        keep_word(state, HOST, BYTES("SYNTAX_ERROR"));
+    if (!take_angle(state))
+        keep_word(state, HOST, BYTES(MESSAGE_ENVELOPE_SYNTAX_ERROR));
     return scan_is_at_end(&state->token.scan) ? MAIL_TOKEN_END : MAIL_TOKEN_MORE;
+}
+
+/* Words where an address should be are the name of somebody who has none. */
+static enum mail_token_result take_words(struct address_state *state)
+{
+    struct buffer *text = &state->reader->text;
+    enum mail_token_result result = MAIL_TOKEN_MORE;
+    while (result == MAIL_TOKEN_MORE && (peek(state) == '"' || is_at_word(state))) {
+        buffer_append_char(text, ' ');
+        result = mail_token_take_local_part(&state->token, text);
+    }
+    keep(state, NAME, 0);
+    state->is_there[MAILBOX] = false;
+    return result;
 }
 
 /* local@host, whose name old programs put into a comment behind it. */
@@ -163,25 +197,28 @@ static enum mail_token_result take_bare(struct address_state *state)
 {
     buffer_reset(&state->reader->comment);
     state->token.comment = &state->reader->comment;
+    bool is_quoted = peek(state) == '"';
     enum mail_token_result result = take_local_part(state);
-    if (result != MAIL_TOKEN_END && peek(state) == '@') {
+    if (result != MAIL_TOKEN_BROKEN && peek(state) != '@' && state->reader->comment.length == 0 &&
+        (is_quoted || peek(state) == '"' || is_at_word(state))) {
+        result = take_words(state);
+    } else if (peek(state) == '@') {
         enum mail_token_result of_host = take_host(state);
         if (of_host != MAIL_TOKEN_MORE)
             result = of_host;
     }
     state->token.comment = NULL;
-    if (state->reader->comment.length > 0)
+    if (state->reader->comment.length > 0 && !state->is_there[NAME])
         keep_word(state, NAME, buffer_bytes(&state->reader->comment));
     return result;
 }
 
 static void put_mailbox(struct address_state *state)
 {
-    /* An empty string, unlike a missing one, does not look like a group in IMAP. */
     if (!state->is_there[MAILBOX])
-        keep_word(state, MAILBOX, BYTES(""));
+        keep_word(state, MAILBOX, BYTES(MESSAGE_ENVELOPE_MISSING_MAILBOX));
     if (!state->is_there[HOST])
-        keep_word(state, HOST, BYTES(""));
+        keep_word(state, HOST, BYTES(MESSAGE_ENVELOPE_MISSING_HOST));
     put_item(state);
 }
 
@@ -198,13 +235,13 @@ static enum mail_token_result take_mailbox(struct address_state *state)
     return result;
 }
 
+/* Up to what is no member. A broken one does not end the group while a comma follows. */
 static enum mail_token_result take_members(struct address_state *state)
 {
     for (;;) {
-        if (take_mailbox(state) != MAIL_TOKEN_MORE)
-            return MAIL_TOKEN_BROKEN;
+        enum mail_token_result result = take_mailbox(state);
         if (!scan_take_char(&state->token.scan, ','))
-            return MAIL_TOKEN_MORE;
+            return result == MAIL_TOKEN_MORE ? MAIL_TOKEN_MORE : MAIL_TOKEN_BROKEN;
         if (mail_token_skip_blanks(&state->token) != MAIL_TOKEN_MORE)
             return MAIL_TOKEN_BROKEN;
     }

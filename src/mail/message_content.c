@@ -33,6 +33,14 @@ static struct bytes keep_text(struct content_reader *reader, struct bytes value)
     return keep(reader);
 }
 
+/* A type that cannot be read is an empty one, which is neither text nor anything else. */
+static bool refuse_type(struct message_content *content)
+{
+    content->type = BYTES("");
+    content->subtype = BYTES("");
+    return false;
+}
+
 /* type "/" subtype. False: no parameters can be behind it. */
 static bool take_type(struct content_reader *reader, struct mail_token *token)
 {
@@ -42,16 +50,19 @@ static bool take_type(struct content_reader *reader, struct mail_token *token)
     enum mail_token_result result = mail_token_skip_blanks(token);
     if (result == MAIL_TOKEN_MORE)
         result = mail_token_take_mime_token(token, reader->scratch);
-    else
-        result = MAIL_TOKEN_BROKEN;
     content->type = keep(reader);
-    if (result != MAIL_TOKEN_MORE || !scan_take_char(&token->scan, '/') ||
-        mail_token_skip_blanks(token) != MAIL_TOKEN_MORE)
+    if (result == MAIL_TOKEN_END)
         return false;
+    if (result == MAIL_TOKEN_BROKEN || !scan_take_char(&token->scan, '/') ||
+        mail_token_skip_blanks(token) != MAIL_TOKEN_MORE)
+        return refuse_type(content);
     buffer_reset(reader->scratch);
     result = mail_token_take_mime_token(token, reader->scratch);
     content->subtype = keep(reader);
-    return result != MAIL_TOKEN_BROKEN;
+    if (result == MAIL_TOKEN_BROKEN || content->type.length == 0 || content->subtype.length == 0 ||
+        (result == MAIL_TOKEN_MORE && scan_peek(&token->scan) != ';'))
+        return refuse_type(content);
+    return true;
 }
 
 static void read_parameters(struct content_reader *reader, struct mail_token *token,
@@ -121,7 +132,8 @@ static void read_encoding(struct content_reader *reader, struct bytes value)
 static void read_disposition(struct content_reader *reader, struct bytes value)
 {
     struct mail_token token = {.scan = scan_of(value)};
-    if (reader->content->disposition.data != NULL)
+    /* A later field that has parameters says more. */
+    if (reader->content->disposition_parameters.data != NULL)
         return;
     buffer_reset(reader->scratch);
     mail_token_skip_blanks(&token);

@@ -83,7 +83,10 @@ static void put_string(const struct found *found, size_t count, enum field field
             value = found[i].value;
     }
     if (value.data != NULL) {
-        message_header_unfold(value, scratch);
+        if (field == FIELD_SUBJECT)
+            message_header_condense(value, scratch);
+        else
+            message_header_unfold(value, scratch);
         value = buffer_bytes(scratch);
     }
     compact_put_string(out, value);

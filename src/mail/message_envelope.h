@@ -1,6 +1,7 @@
 /* What IMAP answers to FETCH ENVELOPE (RFC 3501 7.4.2, RFC 9051 7.5.2), in a compact form that is
- * made once when the message comes in and read ever after. Values are as the message has them,
- * unfolded: encoded words and bytes beyond ASCII stay.
+ * made once when the message comes in and read ever after. Values are as the message has them but
+ * unfolded, subject and names with one blank between two words: encoded words and bytes beyond
+ * ASCII stay.
  *
  * The form: a byte for the version, then strings and address lists as in the struct below. Readers
  * check every length; a damaged one gives FAULT_PERMANENT. */
@@ -14,6 +15,13 @@
 enum {
     MESSAGE_ENVELOPE_VERSION = 1
 };
+
+/* What stands in for the parts of an address that are missing or broken, for in IMAP an address
+   without them would be a group. They are the words that clients know from other servers. */
+#define MESSAGE_ENVELOPE_MISSING_MAILBOX "MISSING_MAILBOX"
+#define MESSAGE_ENVELOPE_MISSING_HOST    "MISSING_DOMAIN"
+#define MESSAGE_ENVELOPE_SYNTAX_ERROR    "SYNTAX_ERROR" /* a host */
+#define MESSAGE_ENVELOPE_INVALID_ROUTE   "INVALID_ROUTE"
 
 /* Borrowed from the compact form. A string that the message does not have has data NULL; NIL in
    IMAP. Lists are taken apart by message_envelope_next; a missing one is empty. Sender and
@@ -32,8 +40,7 @@ struct message_envelope {
 };
 
 /* One item of a list, just as IMAP prints it: a group begins with an item that has a mailbox (the
-   group's name) but no host, and ends with one that has neither. The mailbox or host of a broken
-   address is empty but not NULL. */
+   group's name) but no host, and ends with one that has neither. */
 struct message_envelope_address {
     struct bytes name;
     struct bytes route;

@@ -1,6 +1,8 @@
 /* Walks over a header section as it was stored. */
 #include "mail/message_header.h"
 
+#include "base/scan.h"
+
 /* Takes a line off, *line without its end. */
 static void take_line(struct bytes *rest, struct bytes *line)
 {
@@ -48,6 +50,35 @@ void message_header_unfold(struct bytes value, struct buffer *out)
     while (value.length > 0) {
         struct bytes line;
         take_line(&value, &line);
-        buffer_append(out, line);
+        message_header_append(line, out);
     }
+}
+
+void message_header_condense(struct bytes text, struct buffer *out)
+{
+    static const struct scan_class blanks = {
+        .has = {[' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true}};
+    struct scan scan = scan_of(text);
+    scan_take_while(&scan, &blanks);
+    while (!scan_is_at_end(&scan)) {
+        const char *start = scan.position;
+        while (!scan_is_at_end(&scan) && !blanks.has[(unsigned char)*scan.position])
+            scan.position++;
+        message_header_append(bytes_of(start, (size_t)(scan.position - start)), out);
+        scan_take_while(&scan, &blanks);
+        if (!scan_is_at_end(&scan))
+            buffer_append_char(out, ' ');
+    }
+}
+
+void message_header_append(struct bytes bytes, struct buffer *out)
+{
+    size_t nul = bytes_find_char(bytes, '\0');
+    while (nul != BYTES_NOT_FOUND) {
+        buffer_append(out, bytes_slice(bytes, 0, nul));
+        buffer_append_string(out, "\xef\xbf\xbd");
+        bytes = bytes_skip(bytes, nul + 1);
+        nul = bytes_find_char(bytes, '\0');
+    }
+    buffer_append(out, bytes);
 }

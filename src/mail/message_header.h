@@ -14,7 +14,14 @@ struct message_header_field {
 /* Takes the first field off *rest. False: rest is empty or starts with an empty line. */
 bool message_header_next(struct bytes *rest, struct message_header_field *field);
 
-/* Appends a value without its folds (RFC 5322 2.2.3). */
+/* Appends a value without its folds (RFC 5322 2.2.3). What cannot be shown to IMAP, a NUL, becomes
+   U+FFFD here and in the functions below. */
 void message_header_unfold(struct bytes value, struct buffer *out);
+
+/* Appends a text for people: blanks and folds between two words are one blank. */
+void message_header_condense(struct bytes text, struct buffer *out);
+
+/* Appends bytes as they are but for NULs. */
+void message_header_append(struct bytes bytes, struct buffer *out);
 
 #endif

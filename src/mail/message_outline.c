@@ -98,7 +98,8 @@ bool message_outline_describe(struct message_outline *outline, struct bytes sect
     part->kind = kind_of(&content);
     part->is_digest = content.is_digest;
     /* What cannot be taken apart must not look as if it had been. */
-    if (!may_nest && part->kind >= MESSAGE_STRUCTURE_MULTIPART) {
+    bool is_unknown = part->kind == MESSAGE_STRUCTURE_MULTIPART && content.subtype.length == 0;
+    if (is_unknown || (!may_nest && part->kind >= MESSAGE_STRUCTURE_MULTIPART)) {
         part->kind = MESSAGE_STRUCTURE_LEAF;
         content.type = BYTES("application");
         content.subtype = BYTES("octet-stream");

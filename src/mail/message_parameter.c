@@ -107,33 +107,15 @@ static void put_name(struct bytes name, const char *behind, struct buffer *out)
     buffer_append(out, tail);
 }
 
-/* A plain piece among encoded ones (RFC 2231 4.1). */
+/* A plain piece among encoded ones (RFC 2231 4.1): a "%" in it must not be taken for an escape. */
 static void put_escaped(struct bytes value, struct buffer *out)
 {
-    static const struct scan_class plain = {.has = {['0' ... '9'] = true,
-                                                    ['A' ... 'Z'] = true,
-                                                    ['a' ... 'z'] = true,
-                                                    ['!'] = true,
-                                                    ['#'] = true,
-                                                    ['$'] = true,
-                                                    ['&'] = true,
-                                                    ['+'] = true,
-                                                    ['-'] = true,
-                                                    ['.'] = true,
-                                                    ['^'] = true,
-                                                    ['_'] = true,
-                                                    ['`'] = true,
-                                                    ['{'] = true,
-                                                    ['|'] = true,
-                                                    ['}'] = true,
-                                                    ['~'] = true}};
-    for (size_t i = 0; i < value.length; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        if (plain.has[c])
-            buffer_append_char(out, (char)c);
-        else
-            buffer_append_format(out, "%%%02x", c);
+    struct bytes head;
+    while (bytes_split(value, '%', &head, &value)) {
+        buffer_append(out, head);
+        buffer_append_string(out, "%25");
     }
+    buffer_append(out, head);
 }
 
 static void put_joined(const struct piece_list *list, size_t first, size_t end,

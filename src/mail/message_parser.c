@@ -35,6 +35,7 @@ struct message_parser {
     char last; /* the byte before the place, and the one before that */
     char last_but_one;
     struct message_place at;            /* up to where everything is settled */
+    uint64_t behind_closing;            /* where the line of a last boundary ended */
     size_t line_length;                 /* header: bytes of the line so far */
     size_t open[MESSAGE_DEPTH_MAX + 1]; /* the open parts, each in the one before it */
     unsigned depth;
@@ -58,6 +59,7 @@ static void start(struct message_parser *parser)
     parser->last = 0;
     parser->last_but_one = 0;
     parser->at = (struct message_place){0, 0};
+    parser->behind_closing = 0;
     parser->line_length = 0;
     parser->depth = 0;
 }
@@ -163,13 +165,14 @@ static bool end_header(struct message_parser *parser, struct message_place body)
     parser->state = STATE_BODY;
     if (part->kind == MESSAGE_STRUCTURE_MESSAGE)
         return begin_part(parser, body);
-    if (boundary.data != NULL && boundary.length > 0 &&
+    if (boundary.data != NULL &&
         !message_boundaries_push(&parser->boundaries, boundary, parser->depth - 1))
         return fail(parser);
     return true;
 }
 
-/* All open parts from `depth` on end at `end`, or where their body begins if that is later. */
+/* All open parts from `depth` on end at `end`, or where the body of one in them begins if that is
+   later. */
 static bool end_parts(struct message_parser *parser, unsigned depth, struct message_place end)
 {
     while (parser->state == STATE_HEADER) {
@@ -181,7 +184,9 @@ static bool end_parts(struct message_parser *parser, unsigned depth, struct mess
     }
     while (parser->depth > depth) {
         struct message_outline_part *part = part_at(parser, --parser->depth);
-        part->end = end.offset > part->body.offset ? end : part->body;
+        if (part->body.offset > end.offset)
+            end = part->body;
+        part->end = end;
     }
     return true;
 }
@@ -237,7 +242,12 @@ static bool judge_line(struct message_parser *parser, struct bytes line)
         return true;
     }
     unsigned depth = (unsigned)parser->boundaries.open[index].part + 1;
-    if (!end_parts(parser, depth, before_line_end(parser)))
+    /* A header that is cut off, and the last boundary of a multipart in this one, keep their line
+       end. */
+    bool keeps_line_end =
+        parser->state == STATE_HEADER || parser->at.offset == parser->behind_closing;
+    struct message_place end = keeps_line_end ? parser->at : before_line_end(parser);
+    if (!end_parts(parser, depth, end))
         return false;
     message_boundaries_shorten(&parser->boundaries, is_closing ? index : index + 1);
     parser->state = is_closing ? STATE_CLOSING_LINE : STATE_BOUNDARY_LINE;
@@ -259,10 +269,12 @@ static bool pass_line(struct message_parser *parser, struct bytes line)
     parser->line_length = 0;
     if (parser->state == STATE_BOUNDARY_LINE)
         return begin_part(parser, parser->at);
-    if (parser->state == STATE_CLOSING_LINE)
-        parser->state = STATE_BODY;
-    else if (parser->state == STATE_HEADER && is_empty)
+    if (parser->state == STATE_HEADER && is_empty)
         return end_header(parser, parser->at);
+    if (parser->state == STATE_CLOSING_LINE) {
+        parser->state = STATE_BODY;
+        parser->behind_closing = parser->at.offset;
+    }
     return true;
 }
 

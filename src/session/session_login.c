@@ -79,6 +79,7 @@ struct session_login {
     char mechanism[32]; /* for the log; "" = user and password */
     struct buffer response;
     bool has_response;
+    bool has_waited; /* one delay for a login, however many steps it has */
     struct buffer challenge;
     enum auth_status result; /* of the worker's step */
     /* Borrowed by the exchange. */
@@ -217,14 +218,19 @@ static enum session_login_status submit(struct session_login *login)
     return SESSION_LOGIN_WAITS;
 }
 
-/* Submits the step, or waits first when this user, or this network, failed a short while ago. */
+/* Submits the step, or waits first when this user, or this network, failed a short while ago. Steps
+   that come before the user is known prove nothing, and whoever logged in well from there before
+   must not wait for others' failures. */
 static enum session_login_status submit_later(struct session_login *login, struct bytes user,
                                               int64_t now)
 {
+    if (login->has_waited || bytes_is_empty(user))
+        return submit(login);
     int64_t wait = auth_throttle_wait(login->services->throttle, user,
                                       bytes_from_string(login->identity.prefix), now);
     if (wait <= 0)
         return submit(login);
+    login->has_waited = true;
     login->phase = LOGIN_DELAYED;
     login->status = SESSION_LOGIN_WAITS;
     login->deadline = now + wait;

@@ -362,6 +362,7 @@ struct caller house_call(struct house *house, enum house_door door)
 void caller_start_tls(struct caller *caller)
 {
     caller->context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(caller->context, caller->version);
     caller->ssl = SSL_new(caller->context);
     SSL_set_fd(caller->ssl, caller->descriptor);
     assert_int_equal(SSL_connect(caller->ssl), 1);

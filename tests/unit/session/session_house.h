@@ -74,7 +74,8 @@ bool house_log_has(struct house *house, const char *text);
 struct caller {
     int descriptor;
     SSL_CTX *context;
-    SSL *ssl; /* NULL in clear */
+    SSL *ssl;    /* NULL in clear */
+    int version; /* of TLS at most; 0 = the newest */
 };
 
 /* Connects and, in clear, takes the greeting. */

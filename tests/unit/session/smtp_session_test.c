@@ -1,6 +1,7 @@
 /* SMTP, submission and LMTP sessions on a real store, over real sockets. */
 #include "session/session_house.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -550,6 +551,12 @@ static void survives_callers_that_leave(void **state)
     assert_int_equal(house_count(house, "bob@home.example"), 0);
 }
 
+static void *stop_house(void *house)
+{
+    house_stop(house);
+    return NULL;
+}
+
 static void ends_when_the_server_does(void **state)
 {
     struct house *house = *state;
@@ -557,12 +564,15 @@ static void ends_when_the_server_does(void **state)
     struct caller busy = call_with_hello(house, HOUSE_OUTSIDE);
     begin_letter(&busy, "a@away.example", "bob@home.example");
     caller_ask(&busy, "Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0");
-    house_stop(house);
+    pthread_t stopper;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_house, house), 0);
     caller_hear(&idle, "421 4.3.2");
     caller_hear_end(&idle);
     caller_hear(&busy, "421 4.3.2");
+    caller_hear_end(&busy);
     caller_hang_up(&idle);
     caller_hang_up(&busy);
+    pthread_join(stopper, NULL);
     assert_int_equal(house_count(house, "bob@home.example"), 1);
 }
 

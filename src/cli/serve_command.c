@@ -89,9 +89,10 @@ static int run_server(struct config *config, bool is_local)
     name = BUFFER(CONFIG_NAME_MAX);
     struct fault fault;
     int code;
-    if (!config_host_name(config, &name, &fault))
+    if (is_local && !config_host_name(config, &name, &fault))
         return serve_start_fail(&fault);
-    domains[1] = buffer_string(&name);
+    if (is_local)
+        domains[1] = buffer_string(&name);
     struct server *server = serve_start(&options, &code);
     if (server == NULL)
         return code;

@@ -126,9 +126,10 @@ static bool choose_user(struct server *server, struct fault *fault)
     if (geteuid() != 0)
         return true;
     if (name == NULL)
-        return fault_set(fault, FAULT_DENIED,
-                         "root serves nobody: say whom to become with the option user (-o "
-                         "user=NAME); with user=root it is done all the same");
+        return fault_set(
+            fault, FAULT_DENIED,
+            "not started: mail is not served as root; name a user to become (-o user=NAME, or "
+            "user in the configuration), or say user=root if it must be");
     server->becomes_user = true;
     return privileges_find(name, &server->user, fault);
 }

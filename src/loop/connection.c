@@ -95,7 +95,7 @@ static void linger(struct connection *connection)
         drop(connection);
 }
 
-/* All is written: ends our side, then waits for the peer to end its own. */
+/* Ends our side, then waits for the peer to end its own. */
 static void finish(struct connection *connection, enum engine_end how)
 {
     end_engine(connection, how);
@@ -136,7 +136,7 @@ static int wanted_events(struct connection *connection)
         return 0;
     /* Most answers come before the peer says more: reading is only paused, at the price of a system
      * call, once there is something to read. */
-    return connection->is_read_paused ? UV_DISCONNECT : connection->watched;
+    return connection->is_read_paused ? UV_DISCONNECT : connection_read_events(connection);
 }
 
 static void hear_poll(uv_poll_t *poll, int status, int events);
@@ -311,6 +311,19 @@ static bool give_input(struct connection *connection)
            connection->engine_face->output(connection->engine, now_of(connection)).length > 0;
 }
 
+/* All is written: says so under TLS, then ends. False: the socket takes no more for now. */
+static bool part(struct connection *connection, enum engine_end how)
+{
+    if (connection->tls != NULL && net_tls_notify(connection->tls) == NET_AGAIN) {
+        connection->is_output_stuck = true;
+        if (connection->limit == 0)
+            connection->limit = now_of(connection) + connection->patience.close;
+        return false;
+    }
+    finish(connection, how);
+    return true;
+}
+
 /* Carries bytes both ways until the engine or the socket must be waited for. The connection may be
  * gone afterwards. */
 static void pump(struct connection *connection)
@@ -324,8 +337,9 @@ static void pump(struct connection *connection)
             break;
         enum engine_wish wish = connection->engine_face->wish(connection->engine);
         if (wish == ENGINE_WANTS_CLOSE) {
-            finish(connection, ENGINE_END_CLOSED);
-            return;
+            if (part(connection, ENGINE_END_CLOSED))
+                return;
+            break;
         }
         if (wish == ENGINE_WANTS_TLS) {
             start_tls(connection);
@@ -335,10 +349,8 @@ static void pump(struct connection *connection)
             break;
         if (give_input(connection))
             continue;
-        if (connection->is_input_over) {
-            finish(connection, ENGINE_END_PEER);
+        if (connection->is_input_over && part(connection, ENGINE_END_PEER))
             return;
-        }
         break;
     }
     if (!connection_keep(connection)) {
@@ -468,20 +480,25 @@ static const struct loop_member_face member_face = {wake, stop, end_now};
 
 /* ---- the beginning ---- */
 
-/* The address as text, its port, and IPv4 in IPv6's clothes undressed. */
-static void describe(struct sockaddr_storage *address, char text[CONNECTION_TEXT_SIZE],
-                     unsigned *port)
+void connection_undress_address(struct sockaddr_storage *address)
 {
     struct sockaddr_in6 ipv6;
     memcpy(&ipv6, address, sizeof ipv6);
-    if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr)) {
-        struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = ipv6.sin6_port};
-        memcpy(&ipv4.sin_addr, ipv6.sin6_addr.s6_addr + 12, sizeof ipv4.sin_addr);
-        *address = (struct sockaddr_storage){0};
-        memcpy(address, &ipv4, sizeof ipv4);
-    }
+    if (address->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr))
+        return;
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = ipv6.sin6_port};
+    memcpy(&ipv4.sin_addr, ipv6.sin6_addr.s6_addr + 12, sizeof ipv4.sin_addr);
+    *address = (struct sockaddr_storage){0};
+    memcpy(address, &ipv4, sizeof ipv4);
+}
+
+static void describe(const struct sockaddr_storage *address, char text[CONNECTION_TEXT_SIZE],
+                     unsigned *port)
+{
     struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
     memcpy(&ipv4, address, sizeof ipv4);
+    memcpy(&ipv6, address, sizeof ipv6);
     *port = 0;
     snprintf(text, CONNECTION_TEXT_SIZE, "local");
     if (address->ss_family == AF_INET) {
@@ -500,6 +517,7 @@ static void *open_engine(struct connection *connection)
     struct sockaddr_storage local = {0};
     socklen_t length = sizeof local;
     getsockname(connection->descriptor, (struct sockaddr *)&local, &length);
+    connection_undress_address(&local);
     describe(&local, peer.local, &peer.local_port);
     free(connection->address);
     connection->address = NULL;
@@ -558,6 +576,9 @@ bool connection_start(struct loop *loop, const struct connection_plan *plan)
     connection->face_context = plan->face_context;
     connection->address = address;
     atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
-    loop_post(loop, &connection->start);
+    if (plan->is_here)
+        begin(&connection->start);
+    else
+        loop_post(loop, &connection->start);
     return true;
 }

@@ -62,8 +62,12 @@ struct connection_plan {
     void *face_context;
     struct net_tls_context *context; /* becomes the connection's; NULL = no TLS */
     bool is_implicit;
+    bool is_here; /* the caller is the loop's thread */
     struct connection_patience patience;
 };
+
+/* An IPv4 address in IPv6's clothes (RFC 4291 2.5.5.2) becomes what it is. */
+void connection_undress_address(struct sockaddr_storage *address);
 
 /* From any thread. False: out of memory, and everything stays the caller's. */
 bool connection_start(struct loop *loop, const struct connection_plan *plan);

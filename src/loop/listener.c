@@ -79,7 +79,9 @@ static void let_in(struct listener *listener, int descriptor,
         return;
     }
     plan.context = hold_context(listener);
-    if (connection_start(choose_loop(listener), &plan))
+    struct loop *loop = choose_loop(listener);
+    plan.is_here = loop == listener->member.loop;
+    if (connection_start(loop, &plan))
         return;
     net_tls_context_free(plan.context);
     listener_gate_leave(&plan.place);
@@ -97,6 +99,8 @@ static int accept_one(const struct listener *listener, struct sockaddr_storage *
     /* A Unix client without a name has no address at all. */
     if (listener->path != NULL)
         address->ss_family = AF_UNIX;
+    else
+        connection_undress_address(address);
     return descriptor;
 }
 

@@ -35,8 +35,8 @@ struct listener_face {
 /* Counts connections of all listeners that share it, by address and by prefix (/24, /48). */
 struct listener_limits {
     unsigned all;        /* 0 = as many as the descriptor limit allows */
-    unsigned by_address; /* 30; Unix sockets are not counted by address */
-    unsigned by_prefix;  /* 100 */
+    unsigned by_address; /* 30; 0 = no limit. Unix sockets are not counted by address */
+    unsigned by_prefix;  /* 100; 0 = no limit */
 };
 struct listener_gate;
 struct listener_gate *listener_gate_new(const struct listener_limits *limits, struct fault *fault);

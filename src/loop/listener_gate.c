@@ -115,13 +115,11 @@ static struct gate_source *count_source(struct listener_gate *gate, const unsign
     struct gate_source *source;
     HASH_FIND(hh, gate->sources, key, KEY_SIZE, source);
     if (source != NULL) {
-        if (source->count >= limit)
+        if (limit != 0 && source->count >= limit)
             return NULL;
         source->count++;
         return source;
     }
-    if (limit == 0)
-        return NULL;
     source = calloc(1, sizeof *source);
     if (source == NULL)
         return NULL;

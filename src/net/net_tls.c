@@ -343,6 +343,25 @@ enum net_result net_tls_write(struct net_tls *tls, const struct iovec *slices, s
     return NET_DONE;
 }
 
+enum net_result net_tls_notify(struct net_tls *tls)
+{
+    if (!tls->is_up || tls->is_failed)
+        return NET_FAILED;
+    ERR_clear_error();
+    int result = SSL_shutdown(tls->ssl);
+    if (result >= 0)
+        return NET_DONE;
+    /* It waits for the other side's only where nothing of ours is left to send. */
+    int error = SSL_get_error(tls->ssl, result);
+    ERR_clear_error();
+    if (error == SSL_ERROR_WANT_READ)
+        return NET_DONE;
+    if (error != SSL_ERROR_WANT_WRITE)
+        return NET_FAILED;
+    tls->write_events = POLLOUT;
+    return NET_AGAIN;
+}
+
 bool net_tls_has_pending(const struct net_tls *tls)
 {
     return tls->is_up && !tls->is_failed && tls->may_have_pending && SSL_has_pending(tls->ssl) == 1;

@@ -68,6 +68,10 @@ enum net_result net_tls_read(struct net_tls *tls, char *buffer, size_t size, siz
 enum net_result net_tls_write(struct net_tls *tls, const struct iovec *slices, size_t slice_count,
                               size_t *count, struct fault *fault);
 
+/* Sends close_notify. NET_AGAIN: call again when net_tls_write_events says so; NET_FAILED: it
+ * cannot be sent any more. */
+enum net_result net_tls_notify(struct net_tls *tls);
+
 /* Bytes are at hand that poll does not know of. */
 bool net_tls_has_pending(const struct net_tls *tls);
 

@@ -298,6 +298,31 @@ static void big_answers_and_many_records(void **state)
     echo_server_free(server);
 }
 
+/* close_notify comes also when the socket was full with the last bytes before it. */
+static void slow_reader_gets_close_notify(void **state)
+{
+    (void)state;
+    struct echo_server *server = start(LISTENER_IMPLICIT);
+    for (unsigned i = 0; i < 10; i++) {
+        struct echo_tls tls = echo_tls_open(echo_connect(server), SIZE_MAX, 0, NULL);
+        assert_true(echo_tls_handshake(&tls));
+        assert_true(echo_tls_expect(&tls, "hello\n"));
+        char command[32];
+        snprintf(command, sizeof command, "bigquit %u\n", 3000000 + i * 40000);
+        assert_true(echo_tls_send(&tls, command));
+        static char piece[1001];
+        for (size_t j = 0; j < 1000; j++)
+            piece[j] = (char)('0' + j % 10);
+        for (unsigned j = 0; j < 3000 + i * 40; j++)
+            assert_true(echo_tls_expect(&tls, piece));
+        assert_true(echo_tls_expect(&tls, "\n"));
+        assert_int_equal(echo_tls_end(&tls), SSL_ERROR_ZERO_RETURN);
+        echo_tls_close(&tls);
+    }
+    echo_server_wait(server, ended[ENGINE_END_CLOSED], 10);
+    echo_server_free(server);
+}
+
 static void silent_handshake_is_not_waited_for(void **state)
 {
     (void)state;
@@ -330,6 +355,7 @@ int main(void)
         cmocka_unit_test(cut_anywhere_is_never_an_orderly_end),
         cmocka_unit_test(broken_record_is_a_loss),
         cmocka_unit_test(big_answers_and_many_records),
+        cmocka_unit_test(slow_reader_gets_close_notify),
         cmocka_unit_test(silent_handshake_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,9 @@ static void gate_changes_its_mind(void **state)
     limits.by_address = 1;
     listener_gate_change(gate, &limits);
     assert_int_equal(enter(gate, "192.0.2.1", &places[3]), LISTENER_TOO_MANY_FROM_ADDRESS);
+    limits.by_address = limits.by_prefix = 0; /* no limit */
+    listener_gate_change(gate, &limits);
+    assert_int_equal(enter(gate, "192.0.2.1", &places[3]), is_in);
     for (size_t i = 0; i < 4; i++)
         listener_gate_leave(&places[i]);
     listener_gate_free(gate);
@@ -278,6 +281,34 @@ static void refused_clients_are_told(void **state)
     echo_send(second, "a\n");
     echo_expect(second, "= a\n");
     close(second);
+    echo_server_free(server);
+}
+
+/* On a port of both families IPv4 addresses are counted as such. */
+static void prefixes_are_those_of_the_family(void **state)
+{
+    (void)state;
+    struct echo_options options = {.place = "*:0",
+                                   .limits = {.all = 9, .by_address = 1, .by_prefix = 1}};
+    struct echo_server *server = echo_server_start(&options);
+    int clients[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_in source = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr =
+                                         htonl(INADDR_LOOPBACK + 256 * (i / 2 + 1) + i)};
+        struct sockaddr_in target = {
+            .sin_family = AF_INET,
+            .sin_port = htons((uint16_t)listener_port(echo_server_listener(server))),
+            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        assert_return_code(bind(clients[i], (struct sockaddr *)&source, sizeof source), errno);
+        assert_return_code(connect(clients[i], (struct sockaddr *)&target, sizeof target), errno);
+    }
+    echo_expect(clients[0], "hello\n");
+    echo_expect(clients[1], "too many from prefix\n");
+    echo_expect(clients[2], "hello\n");
+    for (size_t i = 0; i < 3; i++)
+        close(clients[i]);
     echo_server_free(server);
 }
 
@@ -404,6 +435,7 @@ int main(void)
         cmocka_unit_test(gate_changes_its_mind),
         cmocka_unit_test(gate_without_memory_lets_nobody_in),
         cmocka_unit_test(refused_clients_are_told),
+        cmocka_unit_test(prefixes_are_those_of_the_family),
         cmocka_unit_test(tls_ports_refuse_without_a_word),
         cmocka_unit_test(new_connections_get_the_new_certificate),
         cmocka_unit_test(clients_are_told_when_descriptors_are_out),

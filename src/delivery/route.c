@@ -61,6 +61,14 @@ static enum route_verdict judge(const struct store_targets *targets)
     return ROUTE_UNKNOWN;
 }
 
+bool route_has_room(const struct route_answer *answer, uint64_t size)
+{
+    for (size_t i = 0; i < answer->targets.count; i++)
+        if ((uint64_t)answer->targets.items[i].room < size)
+            return false;
+    return true;
+}
+
 bool route_find(struct db *reader, const struct route_question *question,
                 struct route_answer *answer, struct fault *fault)
 {
@@ -88,6 +96,7 @@ bool route_find(struct db *reader, const struct route_question *question,
 struct route_target {
     int64_t account;
     int64_t mailbox;
+    int64_t room;
 };
 
 struct route_entry {
@@ -171,7 +180,8 @@ bool route_memory_find(struct route_memory *memory, const struct route_question 
         return false;
     for (size_t i = 0; i < entry->target_count; i++)
         memory->targets[i] = (struct store_target){.account = entry->targets[i].account,
-                                                   .mailbox = entry->targets[i].mailbox};
+                                                   .mailbox = entry->targets[i].mailbox,
+                                                   .room = entry->targets[i].room};
     memory->answer = (struct route_answer){.verdict = ROUTE_TAKEN,
                                            .targets = {.resolution = STORE_RESOLVED,
                                                        .items = memory->targets,
@@ -214,7 +224,8 @@ void route_memory_keep(struct route_memory *memory, const struct route_question 
     entry->target_count = (unsigned char)count;
     for (size_t i = 0; i < count; i++)
         entry->targets[i] = (struct route_target){.account = answer->targets.items[i].account,
-                                                  .mailbox = answer->targets.items[i].mailbox};
+                                                  .mailbox = answer->targets.items[i].mailbox,
+                                                  .room = answer->targets.items[i].room};
     char *kept_key = (char *)entry + size;
     memcpy(kept_key, key, length);
     HASH_ADD_KEYPTR(hh, memory->entries, kept_key, length, entry);

@@ -49,6 +49,10 @@ const struct route_words *route_words_of(enum route_verdict verdict);
 bool route_find(struct db *reader, const struct route_question *question,
                 struct route_answer *answer, struct fault *fault);
 
+/* Would a message of so many bytes fit into every mailbox of a ROUTE_TAKEN, as far as one knows
+   before it has come? If not, it is ROUTE_FULL for this message. */
+bool route_has_room(const struct route_answer *answer, uint64_t size);
+
 /* A loop's memory. */
 struct route_memory;
 struct route_memory *route_memory_new(struct fault *fault);

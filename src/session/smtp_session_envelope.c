@@ -37,6 +37,7 @@ static struct smtp_session_message *new_message(struct smtp_session *session,
     if (message == NULL)
         return NULL;
     message->session = session;
+    message->size = event->has_size ? event->size : 0;
     message->body = event->body;
     message->is_utf8 = event->is_utf8;
     message->return_content = event->return_content;
@@ -217,11 +218,14 @@ static void take_recipient(struct smtp_session *session, struct smtp_session_rec
 static void answer_rcpt(struct smtp_session *session, struct smtp_session_recipient *recipient,
                         const struct route_answer *answer, int64_t now)
 {
-    if (answer->verdict == ROUTE_TAKEN) {
+    enum route_verdict verdict = answer->verdict;
+    if (verdict == ROUTE_TAKEN && !route_has_room(answer, session->message->size))
+        verdict = ROUTE_FULL;
+    if (verdict == ROUTE_TAKEN) {
         take_recipient(session, recipient, &answer->targets, now);
         return;
     }
-    const struct route_words *words = route_words_of(answer->verdict);
+    const struct route_words *words = route_words_of(verdict);
     log_refused(session, "recipient-refused", "recipient", recipient->address, words->code,
                 words->enhanced);
     smtp_session_answer(session, words->code, words->enhanced, words->text, now);

@@ -62,6 +62,7 @@ struct smtp_session_message {
     struct arena arena;
 
     struct bytes sender; /* as on the wire; empty = <> */
+    uint64_t size;       /* that MAIL announced; 0 = none */
     enum smtp_server_body body;
     bool is_utf8;
     enum ph_return_content return_content;

@@ -84,6 +84,7 @@ struct store_target {
     int64_t account; /* 0: a far address, in `far` */
     int64_t mailbox; /* the INBOX of the account */
     bool is_full;    /* the quota is used up already */
+    int64_t room;    /* bytes that it still allows; INT64_MAX where there is none */
     struct address far;
 };
 

@@ -64,6 +64,13 @@ static bool is_full(int64_t quota, int64_t used)
     return quota > 0 && used >= quota;
 }
 
+static int64_t room_of(int64_t quota, int64_t used)
+{
+    if (quota <= 0)
+        return INT64_MAX;
+    return used < quota ? quota - used : 0;
+}
+
 /* An alias whose target is no address is skipped: nothing could be done with it. */
 static bool add_row(struct rows *rows, const struct db_rows *found, struct fault *fault)
 {
@@ -77,6 +84,7 @@ static bool add_row(struct rows *rows, const struct db_rows *found, struct fault
         row->is_disabled = db_rows_number(found, 3) != 0;
         row->target.is_full = is_full(db_rows_number(found, 4), db_rows_number(found, 6)) ||
                               is_full(db_rows_number(found, 5), db_rows_number(found, 7));
+        row->target.room = room_of(db_rows_number(found, 4), db_rows_number(found, 6));
     } else if (!address_parse(db_rows_bytes(found, 0), &row->target.far, NULL)) {
         return true;
     }

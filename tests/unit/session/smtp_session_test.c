@@ -479,6 +479,26 @@ static void full_mailboxes_are_told_at_rcpt(void **state)
     quit(&caller);
 }
 
+/* Who has no room for what SIZE= announces is refused alone, and the others get theirs. */
+static void announced_sizes_are_told_at_rcpt(void **state)
+{
+    struct house *house = *state;
+    struct caller caller = call_with_hello(house, HOUSE_OUTSIDE);
+    house_set_quota(house, "carl@home.example", 5000, 0);
+    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=4000\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RSET\r\n", "250 ");
+    /* From the store and from memory. */
+    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=6000\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "552 5.2.2");
+    caller_ask(&caller, "RCPT TO:<some@home.example>\r\n", "552 5.2.2");
+    caller_ask(&caller, "RCPT TO:<bob@home.example>\r\n", "250 ");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    caller_ask(&caller, "\r\n.\r\n", "250 2.0.0");
+    quit(&caller);
+    assert_int_equal(house_count(house, "bob@home.example"), 1);
+}
+
 /* ---- troubles ---- */
 
 static void a_store_in_trouble_is_temporary(void **state)
@@ -651,6 +671,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(tells_lmtp_refusals_to_each),
     HOUSE_TEST(keeps_quotas),
     HOUSE_TEST(full_mailboxes_are_told_at_rcpt),
+    HOUSE_TEST(announced_sizes_are_told_at_rcpt),
     HOUSE_TEST(a_store_in_trouble_is_temporary),
     HOUSE_TEST(survives_callers_that_leave),
     HOUSE_TEST(ends_when_the_server_does),

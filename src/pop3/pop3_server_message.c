@@ -39,8 +39,11 @@ void pop3_server_begin_message(struct pop3_server *server, uint64_t size, int64_
     server->owed = POP3_SERVER_OWES_NOTHING;
     server->making = POP3_SERVER_MAKES_MESSAGE;
     server->dot = (struct dot){.is_stuffing = true};
-    /* One block instead of many that double; when it cannot be had, appending will tell. */
-    uint64_t room = size < POP3_SERVER_OUTPUT_FULL ? size : POP3_SERVER_OUTPUT_FULL;
+    /* One block instead of many that double; when it cannot be had, appending will tell. Behind
+       another reply there will be more of them. */
+    uint64_t room = size < POP3_SERVER_OUTPUT_FULL && server->output.length == 0
+                        ? size
+                        : POP3_SERVER_OUTPUT_FULL;
     buffer_reserve(&server->output, (size_t)room + RESERVE_SPARE);
     /* No count of octets: it is the store's, and line ends that are mended change it. */
     pop3_server_say(server, "+OK The message follows");

@@ -106,6 +106,9 @@ static void read_batch(struct pop3_reading *reading, struct db *db)
 static void work(struct worker_job *job, void *context)
 {
     struct pop3_reading *reading = (struct pop3_reading *)job;
+    /* At once: it would double, and copy, up to there. */
+    if (reading->wanted > 0)
+        buffer_reserve(&reading->bytes, reading->wanted);
     if (context == NULL)
         fault_set(&reading->fault, FAULT_TEMPORARY, "the store cannot be reached");
     else if (reading->batch != NULL)

@@ -377,6 +377,34 @@ struct listener *echo_server_listener(struct echo_server *server)
     return server->listener;
 }
 
+struct errand {
+    struct loop_task task;
+    struct echo_server *server;
+    void (*run)(void *argument);
+    void *argument;
+    bool is_done;
+};
+
+static void run_errand(struct loop_task *task)
+{
+    struct errand *errand = (struct errand *)(void *)task;
+    errand->run(errand->argument);
+    pthread_mutex_lock(&errand->server->mutex);
+    errand->is_done = true;
+    pthread_cond_broadcast(&errand->server->changed);
+    pthread_mutex_unlock(&errand->server->mutex);
+}
+
+void echo_server_run(struct echo_server *server, void (*run)(void *argument), void *argument)
+{
+    struct errand errand = {{.run = run_errand}, server, run, argument, false};
+    loop_post(loop_group_at(server->group, 0), &errand.task);
+    pthread_mutex_lock(&server->mutex);
+    while (!errand.is_done)
+        pthread_cond_wait(&server->changed, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+}
+
 void echo_server_release(struct echo_server *server, unsigned count)
 {
     pthread_mutex_lock(&server->mutex);

@@ -49,6 +49,9 @@ void echo_server_stop(struct echo_server *server,
 void echo_server_free(struct echo_server *server); /* stops, too */
 struct listener *echo_server_listener(struct echo_server *server);
 
+/* Runs the function on the server's first loop and waits until it is done. */
+void echo_server_run(struct echo_server *server, void (*run)(void *argument), void *argument);
+
 /* Lets as many jobs end that are held, or will be. */
 void echo_server_release(struct echo_server *server, unsigned count);
 

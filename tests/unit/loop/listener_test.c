@@ -369,6 +369,47 @@ static void new_connections_get_the_new_certificate(void **state)
     echo_server_free(server);
 }
 
+/* ---- memory ---- */
+
+struct shortage {
+    size_t count;
+    bool was_met;
+};
+
+static void begin_shortage(void *argument)
+{
+    failing_allocation_start(((struct shortage *)argument)->count);
+}
+
+static void end_shortage(void *argument)
+{
+    ((struct shortage *)argument)->was_met = failing_allocation_stop();
+}
+
+/* Who comes while there is no memory is turned away in some way, who comes later is served. */
+static void clients_come_without_memory(void **state)
+{
+    (void)state;
+    for (unsigned is_tls = 0; is_tls < 2; is_tls++) {
+        struct echo_server *server = echo_server_start(
+            &(struct echo_options){.tls = is_tls ? LISTENER_IMPLICIT : LISTENER_CLEAR});
+        struct shortage shortage = {.was_met = true};
+        for (; shortage.was_met; shortage.count++) {
+            echo_server_run(server, begin_shortage, &shortage);
+            int client = echo_connect(server);
+            echo_send(client, "x");
+            shutdown(client, SHUT_WR);
+            char rest[64];
+            while (recv(client, rest, sizeof rest, 0) > 0)
+                ;
+            close(client);
+            echo_server_run(server, end_shortage, &shortage);
+        }
+        assert_true(shortage.count > 3);
+        echo_server_free(server);
+    }
+}
+
 /* ---- descriptors ---- */
 
 enum {
@@ -438,6 +479,7 @@ int main(void)
         cmocka_unit_test(prefixes_are_those_of_the_family),
         cmocka_unit_test(tls_ports_refuse_without_a_word),
         cmocka_unit_test(new_connections_get_the_new_certificate),
+        cmocka_unit_test(clients_come_without_memory),
         cmocka_unit_test(clients_are_told_when_descriptors_are_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,10 +15,15 @@
 #include "mail/domain.h"
 #include "server/store_place.h"
 
+enum {
+    CONFIG_FILE_MAX = 1024 * 1024, /* bytes of a configuration */
+    CONFIG_LINE_UNKNOWN = -1       /* in the file, but nobody knows where */
+};
+
 #define CONFIG_SERVICE_DIRECTORY "/var/lib/posthorn"
 
 /* What libConfuse's callbacks reach through a global of this thread: it has no room of its own for
-   them. Set for the time of one cfg_parse_fp. */
+   them. Set for the time of one cfg_parse_buf. */
 struct reading {
     const char *path;
     struct fault *fault;
@@ -182,18 +187,84 @@ static cfg_t *schema_new(cfg_opt_t options[CONFIG_OPTIONS + 1])
     return file;
 }
 
+/* libConfuse counts a line with a comment several times, so comments become blanks before it sees
+   them; what is quoted stays. */
+static void blank_comments(char *text)
+{
+    bool is_token_start = true;
+    while (*text != '\0') {
+        char *start = text;
+        if (*text == '"' || *text == '\'') {
+            for (text++; *text != '\0' && *text != *start; text++)
+                text += *text == '\\' && text[1] != '\0';
+            text += *text != '\0';
+        } else if (*text == '#' || (is_token_start && strncmp(text, "//", 2) == 0)) {
+            while (*text != '\0' && *text != '\n')
+                *text++ = ' ';
+        } else if (is_token_start && strncmp(text, "/*", 2) == 0) {
+            bool is_open = true;
+            for (text += 2; is_open && *text != '\0'; text++)
+                is_open = text < start + 3 || text[-1] != '*' || *text != '/';
+            for (; start < text; start++)
+                *start = *start == '\n' ? '\n' : ' ';
+        } else {
+            text++;
+        }
+        is_token_start = strchr(" \t\r\n{}=,", text[-1]) != NULL;
+    }
+}
+
+static bool read_whole(FILE *stream, const char *path, struct buffer *text, struct fault *fault)
+{
+    char piece[BUFSIZ];
+    size_t count;
+    while ((count = fread(piece, 1, sizeof(piece), stream)) > 0)
+        buffer_append(text, bytes_of(piece, count));
+    if (ferror(stream))
+        return fault_set_system(fault, FAULT_PERMANENT, errno, "cannot read %s", path);
+    if (buffer_is_failed(text) || bytes_has_char(buffer_bytes(text), '\0'))
+        return fault_set(fault, FAULT_SYNTAX,
+                         "%s: is no configuration: it has a NUL, or more than "
+                         "%d bytes",
+                         path, CONFIG_FILE_MAX);
+    return true;
+}
+
+/* Of an empty list libConfuse tells nobody. */
+static bool take_empty_lists(struct config *config, cfg_t *file, struct fault *fault)
+{
+    for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
+        const struct config_option *option = config_option_of((enum config_id)i);
+        cfg_opt_t *found = cfg_getopt(file, option->name);
+        if (!config_option_is_list(option) || found == NULL || cfg_opt_size(found) > 0 ||
+            (found->flags & CFGF_MODIFIED) == 0)
+            continue;
+        if (!fill_setting(option, NULL, 0, &config->settings[i], fault))
+            return false;
+        config->settings[i].is_set = true;
+        config->settings[i].line = CONFIG_LINE_UNKNOWN;
+    }
+    return true;
+}
+
 static bool parse(struct config *config, const char *path, FILE *stream, struct fault *fault)
 {
+    AUTO(buffer)
+    text = BUFFER(CONFIG_FILE_MAX);
     cfg_opt_t options[CONFIG_OPTIONS + 1];
     struct reading reading = {.path = path, .fault = fault, .config = config};
-    cfg_t *file = schema_new(options);
+    if (!read_whole(stream, path, &text, fault))
+        return false;
+    const char *content = buffer_string(&text);
+    cfg_t *file = content == NULL ? NULL : schema_new(options);
     if (file == NULL)
         return fault_set_memory(fault);
+    blank_comments((char *)content);
     fault_clear(fault);
     now_reading = &reading;
-    file->filename = strdup(path);
-    bool is_good = cfg_parse_fp(file, stream) == CFG_SUCCESS;
+    bool is_good = cfg_parse_buf(file, content) == CFG_SUCCESS;
     now_reading = NULL;
+    is_good = is_good && take_empty_lists(config, file, fault);
     cfg_free(file);
     if (!is_good && fault->kind == FAULT_NONE)
         fault_set(fault, FAULT_SYNTAX, "%s: is no configuration", path);
@@ -268,7 +339,7 @@ static bool misfit(const struct config *config, enum config_id id, struct fault 
     const char *name = config_option_of(id)->name;
     if (config->file == NULL)
         return fault_set(fault, FAULT_SYNTAX, "%s %s", name, text);
-    if (line == 0)
+    if (line <= 0)
         return fault_set(fault, FAULT_SYNTAX, "%s: %s %s", config->file, name, text);
     return fault_set(fault, FAULT_SYNTAX, "%s:%d: %s %s", config->file, line, name, text);
 }
@@ -343,7 +414,7 @@ bool config_keep(struct config *config, const struct config *from, struct fault 
     for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
         const struct config_setting *setting = &from->settings[i];
         const char *texts[CONFIG_VALUES_MAX];
-        if (!setting->is_set || setting->line > 0)
+        if (!setting->is_set || setting->line != 0)
             continue;
         for (size_t j = 0; j < setting->count; j++)
             texts[j] = setting->values[j].text;

@@ -21,7 +21,7 @@ struct config_value {
 struct config_setting {
     struct config_value *values;
     size_t count; /* 0: nothing is set, and there is no default */
-    int line;     /* of the file; 0 = the default, or set by a program */
+    int line;     /* of the file, -1 = somewhere in it; 0 = the default, or set by a program */
     bool is_set;  /* by the file, or a program */
 };
 

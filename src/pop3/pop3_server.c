@@ -112,7 +112,7 @@ void pop3_server_end(struct pop3_server *server, const char *reason)
     server->reason = buffer_is_failed(&server->output) ? "out of memory" : reason;
     buffer_clear(&server->line);
     if (!server->has_event)
-        pop3_server_forget_login(server);
+        pop3_server_login_forget(server);
 }
 
 struct pop3_server_event *pop3_server_raise(struct pop3_server *server,
@@ -157,7 +157,7 @@ bool pop3_server_next(struct pop3_server *server, struct pop3_server_event *even
     if (server->state != POP3_SERVER_ENDED || server->is_end_told)
         return false;
     server->is_end_told = true;
-    pop3_server_forget_login(server);
+    pop3_server_login_forget(server);
     *event = (struct pop3_server_event){.kind = POP3_SERVER_CLOSED, .reason = server->reason};
     return true;
 }
@@ -187,7 +187,7 @@ static bool is_counted_out(struct pop3_server *server)
 static void hear_bad_line(struct pop3_server *server, const char *text)
 {
     if (server->is_in_exchange)
-        pop3_server_break_exchange(server, text);
+        pop3_server_login_break(server, text);
     else
         pop3_server_complain(server, text);
 }
@@ -206,9 +206,9 @@ static void hear_line(struct pop3_server *server, struct bytes line)
     if (bytes_has_control(line))
         hear_bad_line(server, "A line must not have control characters");
     else if (server->is_in_exchange)
-        pop3_server_hear_response(server, line);
+        pop3_server_login_respond(server, line);
     else
-        pop3_server_hear_command(server, line);
+        pop3_server_command_hear(server, line);
 }
 
 /* A line that is too long is dropped as it comes, and answered when it ends. */
@@ -299,7 +299,7 @@ void pop3_server_refuse(struct pop3_server *server, const char *code, const char
         buffer_append_format(&server->output, "[%.40s] ", code);
     say_words(server, text);
     if (owed == POP3_SERVER_OWES_LOGIN) {
-        pop3_server_forget_login(server);
+        pop3_server_login_forget(server);
         if (is_about_credentials(code) &&
             ++server->auth_failures >= server->options.limits.auth_failures)
             pop3_server_end(server, "too many failed logins");
@@ -308,6 +308,50 @@ void pop3_server_refuse(struct pop3_server *server, const char *code, const char
         pop3_server_end(server, "quit, but not all that was deleted is removed");
     }
     pop3_server_settle(server);
+}
+
+void pop3_server_logged_in(struct pop3_server *server, const struct pop3_server_maildrop *maildrop,
+                           int64_t now)
+{
+    if (server->owed != POP3_SERVER_OWES_LOGIN)
+        return;
+    server->heard = now;
+    server->owed = POP3_SERVER_OWES_NOTHING;
+    server->state = POP3_SERVER_TRANSACTION;
+    pop3_server_login_forget(server);
+    pop3_server_maildrop_open(server, maildrop);
+    pop3_server_settle(server);
+}
+
+void pop3_server_begin_message(struct pop3_server *server, uint64_t size, int64_t now)
+{
+    if (server->owed != POP3_SERVER_OWES_MESSAGE)
+        return;
+    server->heard = now;
+    server->owed = POP3_SERVER_OWES_NOTHING;
+    pop3_server_message_begin(server, size);
+    pop3_server_settle(server);
+}
+
+bool pop3_server_is_message_open(const struct pop3_server *server)
+{
+    return server->making == POP3_SERVER_MAKES_MESSAGE;
+}
+
+bool pop3_server_wants_piece(const struct pop3_server *server)
+{
+    return pop3_server_is_message_open(server) && server->output.length < POP3_SERVER_OUTPUT_FULL;
+}
+
+bool pop3_server_is_deleted(const struct pop3_server *server, uint32_t number)
+{
+    return server->deleted != NULL && number < server->maildrop.count &&
+           (server->deleted[number / 8] >> number % 8 & 1) != 0;
+}
+
+size_t pop3_server_deleted_count(const struct pop3_server *server)
+{
+    return server->deleted_count;
 }
 
 void pop3_server_quit_done(struct pop3_server *server, int64_t now)
@@ -330,7 +374,7 @@ void pop3_server_tls_started(struct pop3_server *server, const char *mechanisms,
     server->options.mechanisms = mechanisms;
     server->is_utf8 = false;
     buffer_clear(&server->line);
-    pop3_server_forget_login(server);
+    pop3_server_login_forget(server);
     /* RFC 2595 4: no second greeting. */
     if (server->state == POP3_SERVER_EARLY)
         greet(server);
@@ -362,7 +406,7 @@ void pop3_server_sent(struct pop3_server *server, size_t count, int64_t now)
     buffer_consume(&server->output, count);
     if (server->output.length == 0 && !buffer_is_failed(&server->output))
         buffer_clear(&server->output);
-    pop3_server_make_list(server);
+    pop3_server_maildrop_go_on(server);
     pop3_server_settle(server);
 }
 

@@ -103,33 +103,33 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {BYTES_INIT("RETR"), POP3_SERVER_TRANSACTION, parse_message, pop3_server_hear_retr,
+    {BYTES_INIT("RETR"), POP3_SERVER_TRANSACTION, parse_message, pop3_server_message_retr,
      "RETR wants the number of a message"},
-    {BYTES_INIT("DELE"), POP3_SERVER_TRANSACTION, parse_message, pop3_server_hear_dele,
+    {BYTES_INIT("DELE"), POP3_SERVER_TRANSACTION, parse_message, pop3_server_maildrop_dele,
      "DELE wants the number of a message"},
-    {BYTES_INIT("TOP"), POP3_SERVER_TRANSACTION, parse_message_and_lines, pop3_server_hear_top,
+    {BYTES_INIT("TOP"), POP3_SERVER_TRANSACTION, parse_message_and_lines, pop3_server_message_top,
      "TOP wants the number of a message and how many lines"},
-    {BYTES_INIT("LIST"), POP3_SERVER_TRANSACTION, parse_optional_message, pop3_server_hear_list,
+    {BYTES_INIT("LIST"), POP3_SERVER_TRANSACTION, parse_optional_message, pop3_server_maildrop_list,
      "LIST wants the number of a message, or nothing"},
-    {BYTES_INIT("UIDL"), POP3_SERVER_TRANSACTION, parse_optional_message, pop3_server_hear_uidl,
+    {BYTES_INIT("UIDL"), POP3_SERVER_TRANSACTION, parse_optional_message, pop3_server_maildrop_uidl,
      "UIDL wants the number of a message, or nothing"},
-    {BYTES_INIT("STAT"), POP3_SERVER_TRANSACTION, parse_nothing, pop3_server_hear_stat,
+    {BYTES_INIT("STAT"), POP3_SERVER_TRANSACTION, parse_nothing, pop3_server_maildrop_stat,
      "STAT wants no argument"},
     {BYTES_INIT("NOOP"), POP3_SERVER_TRANSACTION, parse_nothing, hear_noop,
      "NOOP wants no argument"},
-    {BYTES_INIT("RSET"), POP3_SERVER_TRANSACTION, parse_nothing, pop3_server_hear_rset,
+    {BYTES_INIT("RSET"), POP3_SERVER_TRANSACTION, parse_nothing, pop3_server_maildrop_rset,
      "RSET wants no argument"},
     {BYTES_INIT("QUIT"), ANYWHERE, parse_nothing, hear_quit, "QUIT wants no argument"},
-    {BYTES_INIT("CAPA"), ANYWHERE, parse_nothing, pop3_server_hear_capa, "CAPA wants no argument"},
-    {BYTES_INIT("USER"), POP3_SERVER_AUTHORIZATION, parse_text, pop3_server_hear_user,
+    {BYTES_INIT("CAPA"), ANYWHERE, parse_nothing, pop3_server_login_capa, "CAPA wants no argument"},
+    {BYTES_INIT("USER"), POP3_SERVER_AUTHORIZATION, parse_text, pop3_server_login_user,
      "USER wants a name"},
-    {BYTES_INIT("PASS"), POP3_SERVER_AUTHORIZATION, parse_text, pop3_server_hear_pass,
+    {BYTES_INIT("PASS"), POP3_SERVER_AUTHORIZATION, parse_text, pop3_server_login_pass,
      "PASS wants a password"},
-    {BYTES_INIT("AUTH"), POP3_SERVER_AUTHORIZATION, parse_auth, pop3_server_hear_auth,
+    {BYTES_INIT("AUTH"), POP3_SERVER_AUTHORIZATION, parse_auth, pop3_server_login_auth,
      "AUTH wants a mechanism, and perhaps its initial response"},
-    {BYTES_INIT("STLS"), POP3_SERVER_AUTHORIZATION, parse_nothing, pop3_server_hear_stls,
+    {BYTES_INIT("STLS"), POP3_SERVER_AUTHORIZATION, parse_nothing, pop3_server_login_stls,
      "STLS wants no argument"},
-    {BYTES_INIT("UTF8"), POP3_SERVER_AUTHORIZATION, parse_nothing, pop3_server_hear_utf8,
+    {BYTES_INIT("UTF8"), POP3_SERVER_AUTHORIZATION, parse_nothing, pop3_server_login_utf8,
      "UTF8 wants no argument"},
 };
 
@@ -150,7 +150,7 @@ static struct bytes drop_end_blanks(struct bytes text)
     return text;
 }
 
-void pop3_server_hear_command(struct pop3_server *server, struct bytes line)
+void pop3_server_command_hear(struct pop3_server *server, struct bytes line)
 {
     struct bytes verb;
     struct bytes text;

@@ -92,7 +92,7 @@ struct pop3_server_event *pop3_server_raise(struct pop3_server *server,
 void pop3_server_settle(struct pop3_server *server);
 
 /* pop3_server_command.c: a line without its CRLF. */
-void pop3_server_hear_command(struct pop3_server *server, struct bytes line);
+void pop3_server_command_hear(struct pop3_server *server, struct bytes line);
 
 /* What a command brought along. */
 struct pop3_server_arguments {
@@ -106,31 +106,36 @@ typedef void pop3_server_hear(struct pop3_server *server,
                               const struct pop3_server_arguments *arguments);
 
 /* pop3_server_login.c: what AUTHORIZATION is for. */
-pop3_server_hear pop3_server_hear_user;
-pop3_server_hear pop3_server_hear_pass;
-pop3_server_hear pop3_server_hear_auth;
-pop3_server_hear pop3_server_hear_stls;
-pop3_server_hear pop3_server_hear_utf8;
-pop3_server_hear pop3_server_hear_capa;
-void pop3_server_hear_response(struct pop3_server *server, struct bytes line);
+pop3_server_hear pop3_server_login_user;
+pop3_server_hear pop3_server_login_pass;
+pop3_server_hear pop3_server_login_auth;
+pop3_server_hear pop3_server_login_stls;
+pop3_server_hear pop3_server_login_utf8;
+pop3_server_hear pop3_server_login_capa;
+void pop3_server_login_respond(struct pop3_server *server, struct bytes line);
 /* The line of an exchange was no response at all. */
-void pop3_server_break_exchange(struct pop3_server *server, const char *text);
+void pop3_server_login_break(struct pop3_server *server, const char *text);
 /* Forgets who wants to log in. */
-void pop3_server_forget_login(struct pop3_server *server);
+void pop3_server_login_forget(struct pop3_server *server);
 
 /* pop3_server_maildrop.c: what is answered from the list of messages. */
-pop3_server_hear pop3_server_hear_stat;
-pop3_server_hear pop3_server_hear_list;
-pop3_server_hear pop3_server_hear_uidl;
-pop3_server_hear pop3_server_hear_dele;
-pop3_server_hear pop3_server_hear_rset;
+pop3_server_hear pop3_server_maildrop_stat;
+pop3_server_hear pop3_server_maildrop_list;
+pop3_server_hear pop3_server_maildrop_uidl;
+pop3_server_hear pop3_server_maildrop_dele;
+pop3_server_hear pop3_server_maildrop_rset;
+/* After the login: takes the list over, and says what there is. */
+void pop3_server_maildrop_open(struct pop3_server *server,
+                               const struct pop3_server_maildrop *maildrop);
 /* There is such a message; else -ERR was said. */
-bool pop3_server_has_message(struct pop3_server *server, uint32_t number);
+bool pop3_server_maildrop_has(struct pop3_server *server, uint32_t number);
 /* Makes more of LIST or UIDL, until the output is full. */
-void pop3_server_make_list(struct pop3_server *server);
+void pop3_server_maildrop_go_on(struct pop3_server *server);
 
-/* pop3_server_message.c */
-pop3_server_hear pop3_server_hear_retr;
-pop3_server_hear pop3_server_hear_top;
+/* pop3_server_message.c: a message on its way out. */
+pop3_server_hear pop3_server_message_retr;
+pop3_server_hear pop3_server_message_top;
+/* +OK, and the walk begins. */
+void pop3_server_message_begin(struct pop3_server *server, uint64_t size);
 
 #endif

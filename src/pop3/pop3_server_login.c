@@ -35,7 +35,7 @@ static bool is_offered(const struct pop3_server *server, struct bytes mechanism)
     return false;
 }
 
-void pop3_server_forget_login(struct pop3_server *server)
+void pop3_server_login_forget(struct pop3_server *server)
 {
     server->is_in_exchange = false;
     buffer_clear(&server->user);
@@ -45,8 +45,8 @@ void pop3_server_forget_login(struct pop3_server *server)
 /* ---- CAPA ---- */
 
 /* RFC 2449 5: what AUTHORIZATION has is told in both states, but for STLS (RFC 2595 4). */
-void pop3_server_hear_capa(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_capa(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     (void)arguments;
     pop3_server_say(server, "+OK Capability list follows");
@@ -76,8 +76,8 @@ void pop3_server_hear_capa(struct pop3_server *server,
 
 /* ---- STLS and UTF8 ---- */
 
-void pop3_server_hear_stls(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_stls(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     (void)arguments;
     if (!offers_tls(server)) {
@@ -95,8 +95,8 @@ void pop3_server_hear_stls(struct pop3_server *server,
     pop3_server_raise(server, POP3_SERVER_TLS_WANTED);
 }
 
-void pop3_server_hear_utf8(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_utf8(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     (void)arguments;
     server->is_utf8 = true;
@@ -121,8 +121,8 @@ static bool may_pass(struct pop3_server *server, struct bytes text)
     return true;
 }
 
-void pop3_server_hear_user(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_user(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     if (!may_pass(server, arguments->text))
         return;
@@ -132,8 +132,8 @@ void pop3_server_hear_user(struct pop3_server *server,
     pop3_server_say(server, "+OK Now the password");
 }
 
-void pop3_server_hear_pass(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_pass(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     if (!may_pass(server, arguments->text))
         return;
@@ -187,8 +187,8 @@ static void tell_response(struct pop3_server *server, enum pop3_server_event_kin
         event->response = buffer_bytes(&server->secret);
 }
 
-void pop3_server_hear_auth(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_login_auth(struct pop3_server *server,
+                            const struct pop3_server_arguments *arguments)
 {
     struct bytes mechanism = arguments->text;
     if (mechanism.length == 0) {
@@ -213,20 +213,20 @@ void pop3_server_hear_auth(struct pop3_server *server,
     tell_response(server, POP3_SERVER_AUTH, has_response);
 }
 
-void pop3_server_break_exchange(struct pop3_server *server, const char *text)
+void pop3_server_login_break(struct pop3_server *server, const char *text)
 {
-    pop3_server_forget_login(server);
+    pop3_server_login_forget(server);
     pop3_server_complain(server, text);
     struct pop3_server_event *event = pop3_server_raise(server, POP3_SERVER_AUTH_RESPONSE);
     event->mechanism = bytes_from_string(server->mechanism);
 }
 
-void pop3_server_hear_response(struct pop3_server *server, struct bytes line)
+void pop3_server_login_respond(struct pop3_server *server, struct bytes line)
 {
     if (bytes_equal(line, BYTES("*")))
-        pop3_server_break_exchange(server, "As you wish");
+        pop3_server_login_break(server, "As you wish");
     else if (!decode(server, line, false))
-        pop3_server_break_exchange(server, "The response is not base64");
+        pop3_server_login_break(server, "The response is not base64");
     else
         tell_response(server, POP3_SERVER_AUTH_RESPONSE, true);
 }

@@ -9,18 +9,7 @@ enum {
 
 /* ---- who is there ---- */
 
-bool pop3_server_is_deleted(const struct pop3_server *server, uint32_t number)
-{
-    return server->deleted != NULL && number < server->maildrop.count &&
-           (server->deleted[number / 8] >> number % 8 & 1) != 0;
-}
-
-size_t pop3_server_deleted_count(const struct pop3_server *server)
-{
-    return server->deleted_count;
-}
-
-bool pop3_server_has_message(struct pop3_server *server, uint32_t number)
+bool pop3_server_maildrop_has(struct pop3_server *server, uint32_t number)
 {
     if (number >= server->maildrop.count) {
         pop3_server_say(server, "-ERR There is no such message");
@@ -41,23 +30,16 @@ static void append_count_and_size(struct pop3_server *server)
     buffer_append_string(&server->output, " octets)\r\n");
 }
 
-void pop3_server_logged_in(struct pop3_server *server, const struct pop3_server_maildrop *maildrop,
-                           int64_t now)
+void pop3_server_maildrop_open(struct pop3_server *server,
+                               const struct pop3_server_maildrop *maildrop)
 {
-    if (server->owed != POP3_SERVER_OWES_LOGIN)
-        return;
-    server->heard = now;
-    server->owed = POP3_SERVER_OWES_NOTHING;
     server->maildrop = *maildrop;
-    server->state = POP3_SERVER_TRANSACTION;
-    pop3_server_forget_login(server);
     buffer_append_string(&server->output, "+OK Welcome: ");
     append_count_and_size(server);
-    pop3_server_settle(server);
 }
 
-void pop3_server_hear_stat(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_maildrop_stat(struct pop3_server *server,
+                               const struct pop3_server_arguments *arguments)
 {
     (void)arguments;
     buffer_append_string(&server->output, "+OK ");
@@ -94,7 +76,7 @@ static void append_line(struct pop3_server *server, uint32_t number, bool is_uid
     buffer_append_string(&server->output, "\r\n");
 }
 
-void pop3_server_make_list(struct pop3_server *server)
+void pop3_server_maildrop_go_on(struct pop3_server *server)
 {
     bool is_uidl = server->making == POP3_SERVER_MAKES_UIDL;
     if (!is_uidl && server->making != POP3_SERVER_MAKES_LIST)
@@ -114,7 +96,7 @@ static void hear_list(struct pop3_server *server, const struct pop3_server_argum
                       enum pop3_server_making making)
 {
     if (arguments->has_number) {
-        if (!pop3_server_has_message(server, arguments->number))
+        if (!pop3_server_maildrop_has(server, arguments->number))
             return;
         buffer_append_string(&server->output, "+OK ");
         append_line(server, arguments->number, making == POP3_SERVER_MAKES_UIDL);
@@ -124,28 +106,28 @@ static void hear_list(struct pop3_server *server, const struct pop3_server_argum
     append_count_and_size(server);
     server->making = making;
     server->next_message = 0;
-    pop3_server_make_list(server);
+    pop3_server_maildrop_go_on(server);
 }
 
-void pop3_server_hear_list(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_maildrop_list(struct pop3_server *server,
+                               const struct pop3_server_arguments *arguments)
 {
     hear_list(server, arguments, POP3_SERVER_MAKES_LIST);
 }
 
-void pop3_server_hear_uidl(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_maildrop_uidl(struct pop3_server *server,
+                               const struct pop3_server_arguments *arguments)
 {
     hear_list(server, arguments, POP3_SERVER_MAKES_UIDL);
 }
 
 /* ---- deleting ---- */
 
-void pop3_server_hear_dele(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_maildrop_dele(struct pop3_server *server,
+                               const struct pop3_server_arguments *arguments)
 {
     uint32_t number = arguments->number;
-    if (!pop3_server_has_message(server, number))
+    if (!pop3_server_maildrop_has(server, number))
         return;
     if (server->deleted == NULL)
         server->deleted = calloc(server->maildrop.count / 8 + 1, 1);
@@ -159,8 +141,8 @@ void pop3_server_hear_dele(struct pop3_server *server,
     pop3_server_say(server, "+OK Marked; QUIT deletes it");
 }
 
-void pop3_server_hear_rset(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_maildrop_rset(struct pop3_server *server,
+                               const struct pop3_server_arguments *arguments)
 {
     (void)arguments;
     free(server->deleted);

@@ -10,7 +10,7 @@ enum {
 static void hear_message(struct pop3_server *server, const struct pop3_server_arguments *arguments,
                          enum pop3_server_event_kind kind)
 {
-    if (!pop3_server_has_message(server, arguments->number))
+    if (!pop3_server_maildrop_has(server, arguments->number))
         return;
     server->owed = POP3_SERVER_OWES_MESSAGE;
     server->top =
@@ -20,23 +20,20 @@ static void hear_message(struct pop3_server *server, const struct pop3_server_ar
     event->lines = arguments->lines;
 }
 
-void pop3_server_hear_retr(struct pop3_server *server,
-                           const struct pop3_server_arguments *arguments)
+void pop3_server_message_retr(struct pop3_server *server,
+                              const struct pop3_server_arguments *arguments)
 {
     hear_message(server, arguments, POP3_SERVER_RETR);
 }
 
-void pop3_server_hear_top(struct pop3_server *server, const struct pop3_server_arguments *arguments)
+void pop3_server_message_top(struct pop3_server *server,
+                             const struct pop3_server_arguments *arguments)
 {
     hear_message(server, arguments, POP3_SERVER_TOP);
 }
 
-void pop3_server_begin_message(struct pop3_server *server, uint64_t size, int64_t now)
+void pop3_server_message_begin(struct pop3_server *server, uint64_t size)
 {
-    if (server->owed != POP3_SERVER_OWES_MESSAGE)
-        return;
-    server->heard = now;
-    server->owed = POP3_SERVER_OWES_NOTHING;
     server->making = POP3_SERVER_MAKES_MESSAGE;
     server->dot = (struct dot){.is_stuffing = true};
     /* One block instead of many that double; when it cannot be had, appending will tell. Behind
@@ -47,17 +44,6 @@ void pop3_server_begin_message(struct pop3_server *server, uint64_t size, int64_
     buffer_reserve(&server->output, (size_t)room + RESERVE_SPARE);
     /* No count of octets: it is the store's, and line ends that are mended change it. */
     pop3_server_say(server, "+OK The message follows");
-    pop3_server_settle(server);
-}
-
-bool pop3_server_is_message_open(const struct pop3_server *server)
-{
-    return server->making == POP3_SERVER_MAKES_MESSAGE;
-}
-
-bool pop3_server_wants_piece(const struct pop3_server *server)
-{
-    return pop3_server_is_message_open(server) && server->output.length < POP3_SERVER_OUTPUT_FULL;
 }
 
 /* RFC 1939 7: the header, the blank line, so many lines of the body. Looks at what was made, where

@@ -227,4 +227,5 @@ const struct command account_command = {
     .summary = "who has a mailbox here",
     .run = run,
     .options = &table,
+    .words = "add list show disable enable remove",
 };

@@ -114,4 +114,5 @@ const struct command alias_command = {
     .summary = "addresses that lead to others",
     .run = run,
     .options = &table,
+    .words = "add list remove",
 };

@@ -10,6 +10,8 @@ struct command {
     /* argv[0] is the subcommand's name. Returns the program's exit status (sysexits.h). */
     int (*run)(int argc, char **argv);
     const struct option_table *options; /* NULL = none */
+    const char
+        *words; /* what a shell offers beside the options, with blanks between; NULL = none */
 };
 
 extern const struct command send_command;

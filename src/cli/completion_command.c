@@ -105,6 +105,8 @@ static void print_bash(void)
            "    case \"$command\" in\n");
     for (size_t i = 0; command_list[i] != NULL; i++) {
         printf("    %s)\n        mapfile -t COMPREPLY < <(compgen -W '", command_list[i]->name);
+        if (command_list[i]->words != NULL)
+            fputs(command_list[i]->words, stdout);
         print_names(command_list[i]->options);
         printf("' -- \"$current\") ;;\n");
     }
@@ -183,6 +185,8 @@ static void print_zsh(void)
             if (is_shown(&options->rows[j]))
                 print_zsh_row(&options->rows[j]);
         }
+        if (command_list[i]->words != NULL)
+            printf("            '1: :(%s)' \\\n", command_list[i]->words);
         printf("            '*: : ' ;;\n");
     }
     printf("    esac\n"

@@ -153,4 +153,5 @@ const struct command domain_command = {
     .summary = "the domains whose mail is kept here",
     .run = run,
     .options = &table,
+    .words = "add list show remove",
 };

@@ -192,4 +192,5 @@ const struct command password_command = {
     .summary = "what an account logs in by",
     .run = run,
     .options = &table,
+    .words = "set make app import",
 };

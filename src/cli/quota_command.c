@@ -88,4 +88,5 @@ const struct command quota_command = {
     .summary = "how much an account may keep",
     .run = run,
     .options = &table,
+    .words = "show set",
 };

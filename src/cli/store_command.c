@@ -199,4 +199,5 @@ const struct command store_command = {
     .summary = "check the store, bring it up to date",
     .run = run,
     .options = &table,
+    .words = "check info migrate",
 };

@@ -62,7 +62,8 @@ static bool drop_route(struct bytes *path)
         if (!domain_is_valid(bytes_of(start, (size_t)(scan.position - start))))
             return false;
     } while (scan_take_char(&scan, ','));
-    if (!scan_take_char(&scan, ':'))
+    /* Behind a route stands a mailbox, never the null path. */
+    if (!scan_take_char(&scan, ':') || scan_is_at_end(&scan))
         return false;
     *path = scan_rest(&scan);
     return true;

@@ -100,7 +100,8 @@ enum smtp_server_event_kind {
     SMTP_SERVER_CLOSED        /* the last event: quit, or why the engine closes */
 };
 
-/* Strings and bytes are borrowed until the next feed or next. */
+/* Strings and bytes are borrowed until the next feed, next or answer; they may lie in what was fed.
+ */
 struct smtp_server_event {
     enum smtp_server_event_kind kind;
 

@@ -175,6 +175,8 @@ static void end(struct loop_member *member, int64_t now)
     loop_member_remove(member);
     uv_close((uv_handle_t *)listener->poll, free_poll);
     listener->poll = NULL;
+    /* Whoever comes from now on is refused, instead of waiting for nobody. */
+    shutdown(listener->descriptor, SHUT_RDWR);
 }
 
 static const struct loop_member_face member_face = {wake, end, end};

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/auth_exchange.h"
@@ -171,12 +170,20 @@ static bool start_as_root(struct server *server, struct fault *fault)
 static bool start_store(struct server *server, const char *const *domains, struct fault *fault)
 {
     const char *place = buffer_string(&server->store_place);
+    const char *folder = buffer_string(&server->data_directory);
     struct store_options options = {
         .place = place,
+        .draft_directory = folder,
         .writers = (unsigned)config_number(&server->config, CONFIG_STORE_WRITERS),
         .creates = true,
     };
-    if (!store_place_make_folder(place, fault) || !store_lock_take(place, &server->lock, fault))
+    AUTO(buffer)
+    own_file = BUFFER(SERVER_TLS_PATH_MAX);
+    buffer_append_format(&own_file, "%s/certificate.pem", folder);
+    if (buffer_string(&own_file) == NULL)
+        return fault_set_memory(fault);
+    if (!store_place_make_folder(buffer_string(&own_file), fault) ||
+        !store_place_make_folder(place, fault) || !store_lock_take(place, &server->lock, fault))
         return false;
     server->store = store_open(&options, fault);
     return server->store != NULL &&
@@ -189,8 +196,6 @@ static bool start_tls(struct server *server, struct fault *fault)
     const char *folder = buffer_string(&server->data_directory);
     if (server->tls != NULL)
         return true;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST && errno != ENOENT)
-        return fault_set_system(fault, FAULT_PERMANENT, errno, "cannot make the folder %s", folder);
     server->tls = server_tls_make(folder, buffer_string(&server->host_name),
                                   &server->certificate_file, fault);
     return server->tls != NULL;

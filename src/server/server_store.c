@@ -1,6 +1,7 @@
 /* What is done to the store before it is served. */
 #include "server/server_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,6 +48,23 @@ static bool give_folder(const char *path, const struct privileges_user *user, st
     return true;
 }
 
+/* Nothing but an embedded store is in the folder: an admin command of root's made both. */
+static bool is_of_store(const char *folder, const char *base)
+{
+    struct stat status;
+    struct dirent *entry;
+    if (lstat(folder, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != 0)
+        return false;
+    DIR *directory = opendir(folder);
+    bool is_alone = directory != NULL;
+    while (is_alone && (entry = readdir(directory)) != NULL)
+        is_alone = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                   strncmp(entry->d_name, base, strlen(base)) == 0;
+    if (directory != NULL)
+        closedir(directory);
+    return is_alone;
+}
+
 static bool give_store(const char *place, const struct privileges_user *user, struct fault *fault)
 {
     static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm", ".lock"};
@@ -57,6 +75,9 @@ static bool give_store(const char *place, const struct privileges_user *user, st
         *slash = '\0';
         if (!give_folder(path, user, fault))
             return false;
+        if (is_of_store(path, slash + 1) && lchown(path, user->user, user->group) != 0)
+            return fault_set_system(fault, FAULT_PERMANENT, errno, "cannot give %s to %s", path,
+                                    user->name);
     }
     for (size_t i = 0; i < SUFFIXES; i++) {
         snprintf(path, sizeof(path), "%s%s", place, suffixes[i]);

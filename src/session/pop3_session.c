@@ -50,6 +50,14 @@ static void end_login(struct pop3_session *session)
     session->is_final_awaited = false;
 }
 
+static void log_in_use(const struct pop3_session *session)
+{
+    struct log_line line;
+    session_identity_log(&session->identity, session->services, LOG_LEVEL_INFO, "in-use", &line);
+    log_id(&line, "mailbox", pop3_maildrop_mailbox(session->maildrop));
+    log_end(&line);
+}
+
 static void hear_maildrop(struct pop3_session *session, int64_t now)
 {
     struct pop3_maildrop *maildrop = session->maildrop;
@@ -60,6 +68,7 @@ static void hear_maildrop(struct pop3_session *session, int64_t now)
         pop3_server_logged_in(session->engine, pop3_maildrop_list(maildrop), now);
         return;
     case POP3_MAILDROP_IN_USE:
+        log_in_use(session);
         pop3_server_refuse(session->engine, "IN-USE", "Another session has this mailbox", now);
         break;
     case POP3_MAILDROP_FAILED:
@@ -443,6 +452,7 @@ static void end(void *engine, enum engine_end how, int64_t now)
     log_string(&line, "reason", why_ended(session, how));
     if (session->maildrop != NULL) {
         log_id(&line, "mailbox", pop3_maildrop_mailbox(session->maildrop));
+        log_number(&line, "messages", (int64_t)pop3_maildrop_list(session->maildrop)->count);
         log_number(&line, "retrieved", (int64_t)session->retrieved);
         log_number(&line, "topped", (int64_t)session->topped);
         log_number(&line, "removed", (int64_t)session->removed);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "failing_allocation.h"
+#include "session/pop3_maildrop.h"
 #include "session/pop3_reading.h"
 #include "session/session_house.h"
 #include "store/store_delivery.h"
@@ -281,6 +283,7 @@ static void one_session_has_the_mailbox(void **state)
     caller_reset(&second);
     first = call_until_free(house);
     quit(&first);
+    house_wait_for_log(house, "event=pop3.in-use ");
 }
 
 static void what_was_not_quit_deletes_nothing(void **state)
@@ -491,6 +494,43 @@ static void ends_when_the_server_does(void **state)
     assert_int_equal(house_count(house, "ann@home.example"), 1);
 }
 
+static void hear_nothing(struct loop_task *task)
+{
+    (void)task;
+    abort();
+}
+
+static void parts_tell_when_memory_runs_out(void **state)
+{
+    struct house *house = *state;
+    struct fault fault = {0};
+    struct loop_task told = {.run = hear_nothing};
+    struct session_identity identity = {.loop = loop_group_at(house->loops, 0), .protocol = "pop3"};
+    const struct pop3_server_message message = {.size = 1, .uid = 1};
+    const struct pop3_server_maildrop list = {.messages = &message, .count = 1};
+    for (size_t count = 0; count < 2; count++) {
+        failing_allocation_start(count);
+        struct pop3_maildrop *maildrop =
+            pop3_maildrop_new(&house->services, house->locks, &identity, 5, &told, &fault);
+        assert_true(failing_allocation_stop());
+        assert_null(maildrop);
+        assert_int_equal(fault.kind, FAULT_TEMPORARY);
+    }
+    assert_int_equal(pop3_locks_take(house->locks, 5), POP3_LOCKS_TAKEN);
+    failing_allocation_start(0);
+    struct pop3_reading *reading =
+        pop3_reading_new(&house->services, &identity, 5, &list, &told, &fault);
+    assert_true(failing_allocation_stop());
+    assert_null(reading);
+    reading = pop3_reading_new(&house->services, &identity, 5, &list, &told, &fault);
+    failing_allocation_start(0);
+    enum pop3_reading_status status = pop3_reading_begin(reading, 0, false, 1);
+    assert_true(failing_allocation_stop());
+    assert_int_equal(status, POP3_READING_FAILED);
+    assert_int_equal(pop3_reading_deadline(reading), 0);
+    pop3_reading_free(reading);
+}
+
 static int set_up_with_limits(void **state)
 {
     struct house_wish wish = {.limits = {.pop3 = {.errors = 2}}};
@@ -524,6 +564,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(a_store_in_trouble_is_temporary),
     HOUSE_TEST(survives_callers_that_leave),
     HOUSE_TEST(ends_when_the_server_does),
+    HOUSE_TEST(parts_tell_when_memory_runs_out),
     cmocka_unit_test_setup_teardown(keeps_the_limits_of_the_services, set_up_with_limits,
                                     house_tear_down),
 };

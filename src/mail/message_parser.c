@@ -327,7 +327,8 @@ static uint64_t count_lines(struct bytes bytes)
     return count;
 }
 
-/* How many bytes there are up to the next line that starts with "-", with the lines in them. */
+/* How many bytes there are up to the next line that starts with "--", or may do so when more has
+   come; with the lines in them. */
 static size_t find_dash_line(struct bytes bytes, uint64_t *lines)
 {
     size_t position = 0;
@@ -337,7 +338,8 @@ static size_t find_dash_line(struct bytes bytes, uint64_t *lines)
             return bytes.length;
         position += end + 1;
         ++*lines;
-        if (position < bytes.length && bytes.data[position] == '-')
+        struct bytes line = bytes_slice(bytes, position, 2);
+        if (line.length > 0 && line.data[0] == '-' && line.data[line.length - 1] == '-')
             return position;
     }
 }

@@ -177,14 +177,31 @@ static bool feed_held(struct transfer_decoder *decoder, char c, struct buffer *o
     return false;
 }
 
+static bool is_plain(char c)
+{
+    return c != '=' && c != '\r' && !is_blank(c);
+}
+
+/* How many bytes stand for themselves: also a blank before a letter, and CRLF behind one. */
 static size_t length_of_plain(struct bytes in)
 {
     size_t length = 0;
     while (length < in.length) {
-        char c = in.data[length];
-        if (c == '=' || c == '\r' || is_blank(c))
+        if (is_plain(in.data[length])) {
+            length++;
+            continue;
+        }
+        bool is_settled = in.length - length > 1;
+        char next = is_settled ? in.data[length + 1] : '\0';
+        if (is_settled && is_blank(in.data[length]))
+            is_settled = next != '\n' && is_plain(next);
+        else if (is_settled && in.data[length] == '\r')
+            is_settled = next == '\n';
+        else
+            is_settled = false;
+        if (!is_settled)
             break;
-        length++;
+        length += 2;
     }
     return length;
 }

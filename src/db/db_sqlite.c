@@ -128,10 +128,14 @@ static void sqlite_free(struct db *db)
     free(db);
 }
 
-/* SQLite would make it readable for others; log and index take the mode of the file. */
+/* SQLite would make it readable for others; log and index take the mode of the file. One that is
+   there is not even opened: to close it again would take the locks from all other connections of
+   this process (POSIX), and the next program that ends would throw the log away under them. */
 static bool create_file(struct db *db, struct fault *fault)
 {
-    int file = open(db->place, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int file = open(db->place, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file < 0 && errno == EEXIST)
+        return true;
     if (file < 0)
         return fault_set_system(fault, FAULT_PERMANENT, errno, "%.150s", db->place);
     close(file);

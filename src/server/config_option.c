@@ -75,7 +75,9 @@ static const struct config_option options[CONFIG_OPTIONS] = {
                 "the folder of the embedded store; for PostgreSQL, posthorn in $XDG_DATA_HOME "
                 "or ~/.local/share, and with a user to become /var/lib/posthorn",
             .summary = "Where the server keeps files of its own",
-            .text = "The certificate that it makes for itself where none is given.",
+            .text =
+                "The certificate that it makes for itself where none is given, and what grows too "
+                "large for memory of messages that are just coming in.",
         },
     [CONFIG_USER] =
         {

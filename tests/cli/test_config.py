@@ -1,4 +1,6 @@
 """config check, show and explain."""
+from pathlib import Path
+
 from program import EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProgramCase
 
 
@@ -30,6 +32,12 @@ class ConfigTest(ProgramCase):
         path.write_text("\n".join(settings) + "\n", encoding="utf-8")
         shown = self.run_program("config", "show", "-c", path).output.splitlines()[1:]
         self.assertEqual(shown, self.run_program("config", "show").output.splitlines()[1:])
+
+    def test_the_packaged_file_is_right(self):
+        path = Path(__file__).resolve().parents[2] / "packaging" / "posthorn.conf"
+        copy = self.file("posthorn.conf", path.read_text(encoding="utf-8"))
+        copy.chmod(0o600)
+        self.run_program("config", "check", "-c", copy)
 
     def test_show_is_a_file_that_says_the_same(self):
         path = self.file("posthorn.conf", "store = 'host=/run/pg user=\\'x\\''\nlisten-pop3 = {}\n"

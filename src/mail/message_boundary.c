@@ -1,13 +1,13 @@
 /* Open boundaries, sorted, so that a line narrows them down byte by byte. */
 #include "mail/message_boundary.h"
 
-void message_boundaries_clear(struct message_boundaries *boundaries)
+void message_boundary_clear(struct message_boundaries *boundaries)
 {
     boundaries->count = 0;
     buffer_clear(&boundaries->text);
 }
 
-void message_boundaries_reset(struct message_boundaries *boundaries)
+void message_boundary_reset(struct message_boundaries *boundaries)
 {
     boundaries->count = 0;
     buffer_reset(&boundaries->text);
@@ -19,8 +19,8 @@ static struct bytes text_of(const struct message_boundaries *boundaries, size_t 
     return bytes_slice(buffer_bytes(&boundaries->text), boundary->start, boundary->length);
 }
 
-bool message_boundaries_push(struct message_boundaries *boundaries, struct bytes boundary,
-                             size_t part)
+bool message_boundary_push(struct message_boundaries *boundaries, struct bytes boundary,
+                           size_t part)
 {
     size_t index = boundaries->count;
     assert(index < MESSAGE_BOUNDARIES_MAX);
@@ -43,7 +43,7 @@ bool message_boundaries_push(struct message_boundaries *boundaries, struct bytes
     return true;
 }
 
-void message_boundaries_shorten(struct message_boundaries *boundaries, size_t count)
+void message_boundary_shorten(struct message_boundaries *boundaries, size_t count)
 {
     if (count >= boundaries->count)
         return;
@@ -72,8 +72,8 @@ static size_t first_at_least(const struct message_boundaries *boundaries, size_t
     return low;
 }
 
-bool message_boundaries_find(const struct message_boundaries *boundaries, struct bytes line,
-                             size_t *index)
+bool message_boundary_find(const struct message_boundaries *boundaries, struct bytes line,
+                           size_t *index)
 {
     size_t low = 0;
     size_t high = boundaries->count;

@@ -24,19 +24,19 @@ struct message_boundaries {
     struct buffer text;
 };
 
-void message_boundaries_clear(struct message_boundaries *boundaries);
-void message_boundaries_reset(struct message_boundaries *boundaries);
+void message_boundary_clear(struct message_boundaries *boundaries);
+void message_boundary_reset(struct message_boundaries *boundaries);
 
 /* Opens a boundary within all that are open. False: out of memory. */
-bool message_boundaries_push(struct message_boundaries *boundaries, struct bytes boundary,
-                             size_t part);
+bool message_boundary_push(struct message_boundaries *boundaries, struct bytes boundary,
+                           size_t part);
 
 /* Only the first `count` stay open. */
-void message_boundaries_shorten(struct message_boundaries *boundaries, size_t count);
+void message_boundary_shorten(struct message_boundaries *boundaries, size_t count);
 
 /* The longest open boundary that a line (what is behind its "--") starts with, of equal ones the
    innermost: real mail has boundaries of which one is the beginning of the other. False: none. */
-bool message_boundaries_find(const struct message_boundaries *boundaries, struct bytes line,
-                             size_t *index);
+bool message_boundary_find(const struct message_boundaries *boundaries, struct bytes line,
+                           size_t *index);
 
 #endif

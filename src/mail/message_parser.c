@@ -87,7 +87,7 @@ void message_parser_free(struct message_parser *parser)
     if (parser == NULL)
         return;
     message_outline_clear(&parser->outline);
-    message_boundaries_clear(&parser->boundaries);
+    message_boundary_clear(&parser->boundaries);
     buffer_clear(&parser->header);
     buffer_clear(&parser->section);
     buffer_clear(&parser->held);
@@ -107,7 +107,7 @@ static void forget(struct buffer *buffer)
 void message_parser_reset(struct message_parser *parser)
 {
     message_outline_reset(&parser->outline);
-    message_boundaries_reset(&parser->boundaries);
+    message_boundary_reset(&parser->boundaries);
     forget(&parser->header);
     forget(&parser->section);
     forget(&parser->held);
@@ -166,7 +166,7 @@ static bool end_header(struct message_parser *parser, struct message_place body)
     if (part->kind == MESSAGE_STRUCTURE_MESSAGE)
         return begin_part(parser, body);
     if (boundary.data != NULL &&
-        !message_boundaries_push(&parser->boundaries, boundary, parser->depth - 1))
+        !message_boundary_push(&parser->boundaries, boundary, parser->depth - 1))
         return fail(parser);
     return true;
 }
@@ -222,7 +222,7 @@ static bool is_boundary(const struct message_parser *parser, struct bytes line, 
     if (!bytes_starts_with(line, BYTES("--")))
         return false;
     struct bytes rest = bytes_skip(line, 2);
-    if (!message_boundaries_find(&parser->boundaries, rest, index))
+    if (!message_boundary_find(&parser->boundaries, rest, index))
         return false;
     rest = bytes_skip(rest, parser->boundaries.open[*index].length);
     *is_closing = bytes_starts_with(rest, BYTES("--"));
@@ -238,7 +238,7 @@ static bool judge_line(struct message_parser *parser, struct bytes line)
         return true;
     if (!is_closing && message_outline_is_full(&parser->outline)) {
         /* What comes belongs to the last part. */
-        message_boundaries_shorten(&parser->boundaries, 0);
+        message_boundary_shorten(&parser->boundaries, 0);
         return true;
     }
     unsigned depth = (unsigned)parser->boundaries.open[index].part + 1;
@@ -249,7 +249,7 @@ static bool judge_line(struct message_parser *parser, struct bytes line)
     struct message_place end = keeps_line_end ? parser->at : before_line_end(parser);
     if (!end_parts(parser, depth, end))
         return false;
-    message_boundaries_shorten(&parser->boundaries, is_closing ? index : index + 1);
+    message_boundary_shorten(&parser->boundaries, is_closing ? index : index + 1);
     parser->state = is_closing ? STATE_CLOSING_LINE : STATE_BOUNDARY_LINE;
     return true;
 }

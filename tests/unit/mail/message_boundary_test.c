@@ -9,13 +9,13 @@
 
 static void push(struct message_boundaries *boundaries, const char *text)
 {
-    assert_true(message_boundaries_push(boundaries, bytes_from_string(text), boundaries->count));
+    assert_true(message_boundary_push(boundaries, bytes_from_string(text), boundaries->count));
 }
 
 static int find(const struct message_boundaries *boundaries, const char *line)
 {
     size_t index;
-    return message_boundaries_find(boundaries, bytes_from_string(line), &index) ? (int)index : -1;
+    return message_boundary_find(boundaries, bytes_from_string(line), &index) ? (int)index : -1;
 }
 
 static void prefixes(void **state)
@@ -36,12 +36,12 @@ static void prefixes(void **state)
     assert_int_equal(find(&boundaries, "bc"), 3);
     assert_int_equal(find(&boundaries, "c"), -1);
     assert_int_equal(find(&boundaries, ""), -1);
-    message_boundaries_shorten(&boundaries, 2);
+    message_boundary_shorten(&boundaries, 2);
     assert_int_equal(find(&boundaries, "abd"), 0);
     assert_int_equal(find(&boundaries, "bc"), -1);
-    message_boundaries_shorten(&boundaries, 5);
+    message_boundary_shorten(&boundaries, 5);
     assert_int_equal(boundaries.count, 2);
-    message_boundaries_clear(&boundaries);
+    message_boundary_clear(&boundaries);
 }
 
 static void equal_ones(void **state)
@@ -54,11 +54,11 @@ static void equal_ones(void **state)
     push(&boundaries, "same");
     assert_int_equal(find(&boundaries, "same--"), 3);
     assert_int_equal(find(&boundaries, "sam"), 2);
-    message_boundaries_shorten(&boundaries, 3);
+    message_boundary_shorten(&boundaries, 3);
     assert_int_equal(find(&boundaries, "same"), 1);
-    message_boundaries_reset(&boundaries);
+    message_boundary_reset(&boundaries);
     assert_int_equal(find(&boundaries, "same"), -1);
-    message_boundaries_clear(&boundaries);
+    message_boundary_clear(&boundaries);
 }
 
 /* What the definition says, in as many steps as it takes. */
@@ -94,14 +94,14 @@ static void random_ones(void **state)
         }
         if (rand() % 2 == 0) {
             count = (unsigned)rand() % count;
-            message_boundaries_shorten(&boundaries, count);
+            message_boundary_shorten(&boundaries, count);
         }
         for (unsigned i = 0; i < 100; i++) {
             char line[8];
             fill(line, (unsigned)rand(), (unsigned)rand() % 7);
             assert_int_equal(find(&boundaries, line), find_slowly(texts, count, line));
         }
-        message_boundaries_clear(&boundaries);
+        message_boundary_clear(&boundaries);
     }
 }
 
@@ -118,7 +118,7 @@ static void long_ones(void **state)
     assert_int_equal(find(&boundaries, text), 0);
     text[MESSAGE_BOUNDARY_MAX - 1] = '\0';
     assert_int_equal(find(&boundaries, text), -1);
-    message_boundaries_clear(&boundaries);
+    message_boundary_clear(&boundaries);
 }
 
 int main(void)

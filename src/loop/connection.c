@@ -123,20 +123,20 @@ static bool wants_input(const struct connection *connection)
 static int wanted_events(struct connection *connection)
 {
     if (connection->phase == CONNECTION_HANDSHAKE)
-        return connection_read_events(connection);
+        return connection_stream_read_events(connection);
     if (connection->phase == CONNECTION_LINGERS)
         return UV_READABLE;
     if (connection->is_output_stuck)
-        return connection_write_events(connection);
+        return connection_stream_write_events(connection);
     if (wants_input(connection)) {
         connection->is_read_paused = false;
-        return connection_read_events(connection);
+        return connection_stream_read_events(connection);
     }
     if (connection->is_input_over || connection->is_peer_quiet)
         return 0;
     /* Most answers come before the peer says more: reading is only paused, at the price of a system
      * call, once there is something to read. */
-    return connection->is_read_paused ? UV_DISCONNECT : connection_read_events(connection);
+    return connection->is_read_paused ? UV_DISCONNECT : connection_stream_read_events(connection);
 }
 
 static void hear_poll(uv_poll_t *poll, int status, int events);
@@ -255,7 +255,7 @@ static bool write_output(struct connection *connection, size_t *budget)
             break;
         size_t count = 0;
         enum net_result result =
-            connection_write(connection, output, is_more_to_come(connection), &count);
+            connection_stream_write(connection, output, is_more_to_come(connection), &count);
         if (result != NET_DONE && result != NET_AGAIN) {
             lose(connection, ENGINE_END_LOST);
             return false;
@@ -353,7 +353,7 @@ static void pump(struct connection *connection)
             return;
         break;
     }
-    if (!connection_keep(connection)) {
+    if (!connection_stream_keep(connection)) {
         lose(connection, ENGINE_END_LOST);
         return;
     }
@@ -363,7 +363,7 @@ static void pump(struct connection *connection)
 /* The connection may be gone afterwards. */
 static void read_once(struct connection *connection)
 {
-    switch (connection_read(connection)) {
+    switch (connection_stream_read(connection)) {
     case NET_AGAIN:
         settle(connection);
         return;

@@ -75,18 +75,18 @@ bool connection_start(struct loop *loop, const struct connection_plan *plan);
 /* ---- carrying bytes: connection_stream.c ---- */
 
 /* Reads what there is, once, and appends it to connection->input. */
-enum net_result connection_read(struct connection *connection);
+enum net_result connection_stream_read(struct connection *connection);
 
 /* Puts what is left of the input where it stays until the next turn. False: out of memory, or more
  * than may wait. */
-bool connection_keep(struct connection *connection);
+bool connection_stream_keep(struct connection *connection);
 
 /* Writes what goes at once. is_more_to_come: a little more output will follow soon. */
-enum net_result connection_write(struct connection *connection, struct bytes output,
-                                 bool is_more_to_come, size_t *count);
+enum net_result connection_stream_write(struct connection *connection, struct bytes output,
+                                        bool is_more_to_come, size_t *count);
 
 /* What poll must wait for before reading, or writing, goes on. */
-int connection_read_events(const struct connection *connection);
-int connection_write_events(const struct connection *connection);
+int connection_stream_read_events(const struct connection *connection);
+int connection_stream_write_events(const struct connection *connection);
 
 #endif

@@ -56,7 +56,7 @@ static enum net_result read_some(struct connection *connection, char *room, size
                                    : read_tls(connection, room, size, count);
 }
 
-enum net_result connection_read(struct connection *connection)
+enum net_result connection_stream_read(struct connection *connection)
 {
     size_t count = 0;
     connection->is_read_pending = false;
@@ -77,7 +77,7 @@ enum net_result connection_read(struct connection *connection)
     return result;
 }
 
-bool connection_keep(struct connection *connection)
+bool connection_stream_keep(struct connection *connection)
 {
     struct bytes left = connection->input;
     if (connection->kept.length > 0) {
@@ -111,8 +111,8 @@ static enum net_result write_clear(struct connection *connection, struct bytes o
     return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
 }
 
-enum net_result connection_write(struct connection *connection, struct bytes output,
-                                 bool is_more_to_come, size_t *count)
+enum net_result connection_stream_write(struct connection *connection, struct bytes output,
+                                        bool is_more_to_come, size_t *count)
 {
     if (connection->tls == NULL)
         return write_clear(connection, output, is_more_to_come, count);
@@ -127,12 +127,12 @@ static int events_of(short events)
     return ((events & POLLIN) != 0 ? UV_READABLE : 0) | ((events & POLLOUT) != 0 ? UV_WRITABLE : 0);
 }
 
-int connection_read_events(const struct connection *connection)
+int connection_stream_read_events(const struct connection *connection)
 {
     return connection->tls == NULL ? UV_READABLE : events_of(net_tls_read_events(connection->tls));
 }
 
-int connection_write_events(const struct connection *connection)
+int connection_stream_write_events(const struct connection *connection)
 {
     return connection->tls == NULL ? UV_WRITABLE : events_of(net_tls_write_events(connection->tls));
 }

@@ -198,37 +198,3 @@ struct listener *listener_bind(const char *place, struct fault *fault)
     }
     return listener;
 }
-
-static void remove_file(const struct listener *listener)
-{
-    struct stat status;
-    if (lstat(listener->path, &status) == 0 && status.st_dev == listener->device &&
-        status.st_ino == listener->inode)
-        unlink(listener->path);
-}
-
-void listener_close(struct listener *listener)
-{
-    if (listener == NULL)
-        return;
-    assert(listener->poll == NULL);
-    if (listener->path != NULL)
-        remove_file(listener);
-    if (listener->descriptor >= 0)
-        close(listener->descriptor);
-    if (listener->reserve >= 0)
-        close(listener->reserve);
-    net_tls_context_free(listener->service.context);
-    pthread_mutex_destroy(&listener->mutex);
-    free(listener);
-}
-
-const char *listener_place(const struct listener *listener)
-{
-    return listener->place;
-}
-
-unsigned listener_port(const struct listener *listener)
-{
-    return listener->port;
-}

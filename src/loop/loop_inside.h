@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "loop/loop.h"
-#include "loop/loop_deadline.h"
+#include "loop/loop_deadlines.h"
 
 struct loop_member;
 

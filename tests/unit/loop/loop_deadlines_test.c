@@ -1,5 +1,5 @@
 /* The heap of deadlines against a plain search. */
-#include "loop/loop_deadline.h"
+#include "loop/loop_deadlines.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* When whom to wake: a heap of deadlines. A deadline that moves back costs nothing until the old
  * one has come, so that a busy connection may move its own with every byte. */
-#ifndef LOOP_LOOP_DEADLINE_H
-#define LOOP_LOOP_DEADLINE_H
+#ifndef LOOP_LOOP_DEADLINES_H
+#define LOOP_LOOP_DEADLINES_H
 
 #include <stdbool.h>
 #include <stddef.h>

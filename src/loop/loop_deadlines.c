@@ -1,5 +1,5 @@
 /* A binary heap, the earliest deadline at its top. */
-#include "loop/loop_deadline.h"
+#include "loop/loop_deadlines.h"
 
 #include <stdlib.h>
 

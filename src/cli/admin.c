@@ -55,12 +55,14 @@ static void print_help(const struct admin_command *command)
     }
     fputc('\n', stdout);
     option_print_help(command->options, stdout);
-    printf("\nExamples:\n%s\n"
-           "The server may be running meanwhile, and knows at once. Exit status: 0 done; 64 wrong "
-           "usage;\n65 not an address, a domain or a size; 67 no such account, domain or alias; 73 "
-           "refused, because\nit is there already or still in use; 75 try again later; 78 the "
-           "store or the configuration.\n",
-           command->examples);
+    printf(
+        "\nExamples:\n%s\n"
+        "The server may be running meanwhile, and hears within two seconds.\n"
+        "Exit status: 0 done; 64 wrong usage; 65 not an address, a domain or a size; 67 no such\n"
+        "account, domain or alias; 73 refused, because it is there already or still in use; 75 "
+        "try\n"
+        "again later; 78 the store or the configuration; more in posthorn-admin(8).\n",
+        command->examples);
 }
 
 static const struct admin_action *find_action(const struct admin_command *command,

@@ -50,9 +50,9 @@ static int run_check(struct admin *admin)
         return admin_fail(&fault);
     }
     if (findings.is_json)
-        code = admin_show(admin, NULL,
-                          json_pack("{s:s, s:I, s:O}", "place", admin->place, "problems",
-                                    (json_int_t)problems, "sentences", findings.array));
+        code = admin_show(
+            admin, NULL,
+            json_pack("{s:I, s:O}", "problems", (json_int_t)problems, "sentences", findings.array));
     json_decref(findings.array);
     if (problems > 0)
         report_error("%llu %s wrong", (unsigned long long)problems,

@@ -4,10 +4,13 @@ import os
 import pty
 import re
 import select
+import signal
+import smtplib
 import sqlite3
 import termios
 
 import program
+from posthorn_server import PosthornServer
 from program import (EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOUSER, EX_OK, EX_UNAVAILABLE,
                      EX_USAGE, ProgramCase)
 
@@ -314,6 +317,44 @@ class Stores(AdminCase):
         self.assertIn("ann@example.org: counted are 3 messages", done.output)
         done = self.admin("store", "check", "--json", status=EX_SOFTWARE)
         self.assertEqual(json.loads(done.output)["problems"], 1)
+
+
+class Live(AdminCase):
+    """Beside a server that runs."""
+
+    def serve(self):
+        options = [word for name in ("submission", "submissions", "pop3", "pop3s", "lmtp")
+                   for word in ("-o", f"listen-{name}=")]
+        if os.geteuid() == 0:
+            options += ["-o", "user=root"]
+        server = PosthornServer(["serve", "-o", "listen-smtp=127.0.0.1:0", *options],
+                                self.environment({"POSTHORN_STORE": str(self.store)}))
+        self.addCleanup(server.close)
+        return server.started()
+
+    def deliver(self, server, recipient):
+        with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=60) as client:
+            client.sendmail("bob@far.example", [recipient], "Subject: x\r\n\r\nHello\r\n")
+
+    def test_nothing_is_lost_or_stale(self):
+        self.make("ann@example.org", "bob@example.org")
+        server = self.serve()
+        for number in range(3):
+            self.deliver(server, "ann@example.org")
+            # Each command opens the store and closes it again under the server.
+            self.make(f"new{number}@example.org")
+            self.deliver(server, f"new{number}@example.org")
+            self.assertEqual(self.json("store", "check")["problems"], 0)
+        self.admin("account", "disable", "bob@example.org")
+        with self.assertRaises(smtplib.SMTPRecipientsRefused):
+            self.deliver(server, "bob@example.org")
+        self.admin("account", "remove", "new0@example.org", "-y")
+        self.deliver(server, "ann@example.org")
+        server.signal(signal.SIGKILL)
+        server.process.wait()
+        self.assertEqual(self.json("store", "check"), {"problems": 0, "sentences": []})
+        self.assertEqual({a["login"]: a["messages"] for a in self.json("account", "list")},
+                         {"ann@example.org": 4, "bob@example.org": 0, "new1@example.org": 1, "new2@example.org": 1})
 
 
 class Usage(AdminCase):

@@ -394,7 +394,7 @@ static int64_t deadline(const void *engine)
 {
     const struct pop3_session *session = engine;
     int64_t next = pop3_server_deadline(session->engine);
-    if (session->login != NULL)
+    if (session->login != NULL && pop3_server_is_answer_owed(session->engine))
         next = earlier(next, session_login_deadline(session->login));
     if (session->reading != NULL)
         next = earlier(next, pop3_reading_deadline(session->reading));

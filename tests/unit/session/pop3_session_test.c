@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "failing_allocation.h"
+#include "sasl/sasl_scram.h"
 #include "session/pop3_maildrop.h"
 #include "session/pop3_reading.h"
 #include "session/session_house.h"
@@ -264,6 +266,46 @@ static void tells_wrong_logins(void **state)
     caller_say(&caller, "USER ann@home.example\r\nPASS wrong\r\n");
     caller_reset(&caller);
     house_wait_for_log(house, "event=pop3.closed");
+}
+
+/* Walks SCRAM up to the server's last word, which stands behind a plus and waits for `last`. */
+static void log_in_by_scram(struct caller *caller, const char *last, const char *start)
+{
+    const struct sasl_scram_login login = {
+        .digest = "SHA256", .user = "ann@home.example", .password = "secret"};
+    struct sasl_scram *scram = sasl_scram_new(&login, NULL);
+    AUTO(buffer)
+    challenge = BUFFER(SASL_SCRAM_MESSAGE_MAX);
+    AUTO(buffer)
+    response = BUFFER(SASL_SCRAM_MESSAGE_MAX);
+    AUTO(buffer)
+    line = BUFFER(2 * SASL_SCRAM_MESSAGE_MAX);
+    assert_true(sasl_scram_step(scram, BYTES(""), &response, NULL));
+    buffer_append_string(&line, "AUTH SCRAM-SHA-256 ");
+    while (!sasl_scram_is_finished(scram)) {
+        base64_encode(buffer_bytes(&response), &line);
+        buffer_append_string(&line, "\r\n");
+        const char *reply = caller_ask(caller, buffer_string(&line), "+ ");
+        buffer_reset(&challenge);
+        buffer_reset(&response);
+        buffer_reset(&line);
+        assert_true(base64_decode(bytes_trim_end(bytes_from_string(reply + 2)), &challenge));
+        assert_true(sasl_scram_step(scram, buffer_bytes(&challenge), &response, NULL));
+    }
+    assert_int_equal(response.length, 0);
+    caller_ask(caller, last, start);
+    sasl_scram_free(scram);
+}
+
+static void logs_in_by_scram(void **state)
+{
+    struct house *house = *state;
+    struct caller caller = house_call(house, HOUSE_POP3);
+    log_in_by_scram(&caller, "*\r\n", "-ERR");
+    log_in_by_scram(&caller, "QUJD\r\n", "-ERR An empty response");
+    caller_ask(&caller, "STAT\r\n", "-ERR Log in first");
+    log_in_by_scram(&caller, "\r\n", "+OK Welcome");
+    quit(&caller);
 }
 
 static void one_session_has_the_mailbox(void **state)
@@ -556,6 +598,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(unique_ids_stay),
     HOUSE_TEST(speaks_tls),
     HOUSE_TEST(tells_wrong_logins),
+    HOUSE_TEST(logs_in_by_scram),
     HOUSE_TEST(one_session_has_the_mailbox),
     HOUSE_TEST(what_was_not_quit_deletes_nothing),
     HOUSE_TEST(reads_many_one_by_one_and_pipelined),

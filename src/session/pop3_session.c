@@ -28,7 +28,8 @@ struct pop3_session {
     struct pop3_reading *reading;
     struct loop_task reading_told;
 
-    uint64_t retrieved; /* messages */
+    size_t messages; /* when it was opened */
+    uint64_t retrieved;
     uint64_t topped;
     uint64_t sent; /* bytes */
     size_t removed;
@@ -65,6 +66,7 @@ static void hear_maildrop(struct pop3_session *session, int64_t now)
     case POP3_MAILDROP_WAITS:
         return;
     case POP3_MAILDROP_OPEN:
+        session->messages = pop3_maildrop_list(maildrop)->count;
         pop3_server_logged_in(session->engine, pop3_maildrop_list(maildrop), now);
         return;
     case POP3_MAILDROP_IN_USE:
@@ -452,7 +454,7 @@ static void end(void *engine, enum engine_end how, int64_t now)
     log_string(&line, "reason", why_ended(session, how));
     if (session->maildrop != NULL) {
         log_id(&line, "mailbox", pop3_maildrop_mailbox(session->maildrop));
-        log_number(&line, "messages", (int64_t)pop3_maildrop_list(session->maildrop)->count);
+        log_number(&line, "messages", (int64_t)session->messages);
         log_number(&line, "retrieved", (int64_t)session->retrieved);
         log_number(&line, "topped", (int64_t)session->topped);
         log_number(&line, "removed", (int64_t)session->removed);

@@ -5,7 +5,7 @@
 #define SESSION_POP3_MAILDROP_H
 
 #include "session/pop3_locks.h"
-#include "session/session_services.h"
+#include "session/session_identity.h"
 
 enum pop3_maildrop_status {
     POP3_MAILDROP_WAITS = 0,

@@ -4,7 +4,7 @@
 #ifndef SESSION_POP3_READING_H
 #define SESSION_POP3_READING_H
 
-#include "session/session_services.h"
+#include "session/session_identity.h"
 
 enum {
     POP3_READING_SLICE = POP3_SERVER_PIECE_MAX, /* bytes of a message in memory at a time */

@@ -8,7 +8,7 @@
 
 static void free_session(struct smtp_session *session)
 {
-    smtp_session_message_free(session->message);
+    smtp_session_envelope_free(session->message);
     smtp_server_free(session->server);
     session_login_free(session->login);
     free(session->tls);
@@ -48,26 +48,26 @@ static void hear_event(struct smtp_session *session, const struct smtp_server_ev
         session->wants_tls = true;
         return;
     case SMTP_SERVER_AUTH:
-        smtp_session_hear_auth(session, event, now);
+        smtp_session_auth_begin(session, event, now);
         return;
     case SMTP_SERVER_AUTH_RESPONSE:
-        smtp_session_hear_auth_response(session, event, now);
+        smtp_session_auth_respond(session, event, now);
         return;
     case SMTP_SERVER_MAIL:
-        smtp_session_hear_mail(session, event, now);
+        smtp_session_envelope_hear_mail(session, event, now);
         return;
     case SMTP_SERVER_RCPT:
-        smtp_session_hear_rcpt(session, event, now);
+        smtp_session_envelope_hear_rcpt(session, event, now);
         return;
     case SMTP_SERVER_BODY:
-        smtp_session_hear_body(session, event->piece, now);
+        smtp_session_body_hear(session, event->piece, now);
         return;
     case SMTP_SERVER_END:
-        smtp_session_hear_end(session, now);
+        smtp_session_delivery_begin(session, now);
         return;
     case SMTP_SERVER_REFUSED_BODY:
     case SMTP_SERVER_RESET:
-        smtp_session_drop_message(session);
+        smtp_session_envelope_drop(session);
         return;
     case SMTP_SERVER_CLOSED:
         session->reason = event->reason;
@@ -112,7 +112,7 @@ static size_t feed(void *engine, struct bytes in, int64_t now)
         size_t taken = smtp_server_feed(session->server, bytes_skip(in, used), now);
         smtp_session_hear(session, now);
         /* What a slice borrowed from `in` is in the draft now. */
-        smtp_session_spill_if_full(session);
+        smtp_session_body_spill_if_full(session);
         if (taken == 0)
             break;
         used += taken;
@@ -173,8 +173,8 @@ static void tls_started(void *engine, const struct engine_tls *facts, int64_t no
     /* RFC 3207 4.2: what was said in clear is forgotten. */
     free(session->hello);
     session->hello = NULL;
-    smtp_session_drop_message(session);
-    smtp_session_forget_login(session);
+    smtp_session_envelope_drop(session);
+    smtp_session_auth_forget(session);
     free(session->tls);
     session->tls = session_tls_new(facts);
     if (session->tls == NULL || !make_mechanisms(session)) {
@@ -206,7 +206,7 @@ static void tick(void *engine, int64_t now)
     if (session->busy != SMTP_SESSION_FREE || session->is_broken)
         return;
     if (session->login != NULL && smtp_server_is_answer_owed(session->server))
-        smtp_session_answer_login(session, session_login_tick(session->login, now), now);
+        smtp_session_auth_answer(session, session_login_tick(session->login, now), now);
     else
         smtp_server_tick(session->server, now);
     smtp_session_hear(session, now);
@@ -251,7 +251,7 @@ static void end(void *engine, enum engine_end how, int64_t now)
     smtp_server_free(session->server);
     session->server = NULL;
     if (session->busy != SMTP_SESSION_LOOKS_UP)
-        smtp_session_abandon_body(session->message);
+        smtp_session_body_abandon(session->message);
 }
 
 /* ---- birth ---- */
@@ -302,7 +302,7 @@ static void *open_session(void *context, struct connection *connection,
     session->service = service;
     session->services = service->services;
     session->connection = connection;
-    session->login_told.run = smtp_session_login_told;
+    session->login_told.run = smtp_session_auth_told;
     session_identity_init(&session->identity, session->services, protocol_of(service->kind),
                           connection, peer);
     if (!make_mechanisms(session))

@@ -3,7 +3,7 @@
 
 #include "session/smtp_session_inside.h"
 
-void smtp_session_forget_login(struct smtp_session *session)
+void smtp_session_auth_forget(struct smtp_session *session)
 {
     session_login_free(session->login);
     session->login = NULL;
@@ -32,8 +32,8 @@ static void accept_login(struct smtp_session *session, int64_t now)
     smtp_server_authenticated(session->server, session_login_challenge(session->login), now);
 }
 
-void smtp_session_answer_login(struct smtp_session *session, enum session_login_status status,
-                               int64_t now)
+void smtp_session_auth_answer(struct smtp_session *session, enum session_login_status status,
+                              int64_t now)
 {
     switch (status) {
     case SESSION_LOGIN_WAITS:
@@ -61,17 +61,17 @@ void smtp_session_answer_login(struct smtp_session *session, enum session_login_
     end_login(session);
 }
 
-void smtp_session_login_told(struct loop_task *task)
+void smtp_session_auth_told(struct loop_task *task)
 {
     struct smtp_session *session =
         (struct smtp_session *)((char *)task - offsetof(struct smtp_session, login_told));
     int64_t now = loop_now(session->identity.loop);
-    smtp_session_answer_login(session, session_login_status(session->login), now);
+    smtp_session_auth_answer(session, session_login_status(session->login), now);
     smtp_session_go_on(session, now);
 }
 
-void smtp_session_hear_auth(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now)
+void smtp_session_auth_begin(struct smtp_session *session, const struct smtp_server_event *event,
+                             int64_t now)
 {
     end_login(session);
     struct fault fault = {0};
@@ -85,20 +85,20 @@ void smtp_session_hear_auth(struct smtp_session *session, const struct smtp_serv
     }
     struct sasl_server_place place =
         session_tls_place(session->services, session->tls, session->service->allows_clear);
-    smtp_session_answer_login(
+    smtp_session_auth_answer(
         session,
         session_login_start(session->login, event->mechanism, &place, event->response, now), now);
 }
 
-void smtp_session_hear_auth_response(struct smtp_session *session,
-                                     const struct smtp_server_event *event, int64_t now)
+void smtp_session_auth_respond(struct smtp_session *session, const struct smtp_server_event *event,
+                               int64_t now)
 {
     /* RFC 4954 4: "*" ends the exchange, also when the success was already on its way; the engine
        has said 501. */
     if (event->response.data == NULL || session->login == NULL) {
-        smtp_session_forget_login(session);
+        smtp_session_auth_forget(session);
         return;
     }
-    smtp_session_answer_login(session, session_login_respond(session->login, event->response, now),
-                              now);
+    smtp_session_auth_answer(session, session_login_respond(session->login, event->response, now),
+                             now);
 }

@@ -2,7 +2,7 @@
  * out when its memory is full. */
 #include "session/smtp_session_inside.h"
 
-void smtp_session_drop_body(struct smtp_session_message *message)
+void smtp_session_body_drop(struct smtp_session_message *message)
 {
     store_draft_free(message->draft);
     message->draft = NULL;
@@ -10,28 +10,28 @@ void smtp_session_drop_body(struct smtp_session_message *message)
     message->parser = NULL;
 }
 
-void smtp_session_lend_body(struct smtp_session_message *message)
+void smtp_session_body_lend(struct smtp_session_message *message)
 {
     atomic_store(&message->turn, SMTP_SESSION_BODY_LENT);
 }
 
-void smtp_session_return_body(struct smtp_session_message *message)
+void smtp_session_body_return(struct smtp_session_message *message)
 {
     if (atomic_exchange(&message->turn, SMTP_SESSION_BODY_DONE_WITH) == SMTP_SESSION_BODY_ABANDONED)
-        smtp_session_drop_body(message);
+        smtp_session_body_drop(message);
 }
 
-void smtp_session_abandon_body(struct smtp_session_message *message)
+void smtp_session_body_abandon(struct smtp_session_message *message)
 {
     if (atomic_exchange(&message->turn, SMTP_SESSION_BODY_ABANDONED) == SMTP_SESSION_BODY_DONE_WITH)
-        smtp_session_drop_body(message);
+        smtp_session_body_drop(message);
 }
 
 /* The rest of the body is read and forgotten; its end is answered with the fault. */
 static void fail_body(struct smtp_session_message *message, const struct fault *fault, int64_t now)
 {
     const struct smtp_session *session = message->session;
-    smtp_session_drop_body(message);
+    smtp_session_body_drop(message);
     message->fault = *fault;
     session_services_tell_trouble(session->services, SESSION_TROUBLE_DRAFT, session->identity.id,
                                   fault, now);
@@ -49,7 +49,7 @@ static bool append(struct smtp_session_message *message, struct bytes piece, str
            store_draft_append(message->draft, piece, fault);
 }
 
-void smtp_session_hear_body(struct smtp_session *session, struct bytes piece, int64_t now)
+void smtp_session_body_hear(struct smtp_session *session, struct bytes piece, int64_t now)
 {
     struct smtp_session_message *message = session->message;
     if (message == NULL || message->fault.kind != FAULT_NONE)
@@ -68,7 +68,7 @@ static void spill(struct worker_job *job, void *context)
     struct smtp_session_message *message =
         (struct smtp_session_message *)((char *)job - offsetof(struct smtp_session_message, spill));
     message->is_spilled = store_draft_spill(message->draft, &message->spill_fault);
-    smtp_session_return_body(message);
+    smtp_session_body_return(message);
 }
 
 static void spilled(struct loop_task *task)
@@ -85,7 +85,7 @@ static void spilled(struct loop_task *task)
     smtp_session_go_on(session, now);
 }
 
-void smtp_session_spill_if_full(struct smtp_session *session)
+void smtp_session_body_spill_if_full(struct smtp_session *session)
 {
     struct smtp_session_message *message = session->message;
     if (session->busy != SMTP_SESSION_FREE || message == NULL || message->draft == NULL ||
@@ -94,6 +94,6 @@ void smtp_session_spill_if_full(struct smtp_session *session)
     message->spill =
         (struct worker_job){.run = spill, .done = {.run = spilled}, .loop = session->identity.loop};
     session->busy = SMTP_SESSION_SPILLS;
-    smtp_session_lend_body(message);
+    smtp_session_body_lend(message);
     worker_submit(session->services->workers, &message->spill);
 }

@@ -36,7 +36,7 @@ static void answer_all(struct smtp_session *session, const struct verdict *verdi
     log_string(&line, "enhanced", verdict->enhanced);
     log_string(&line, "reason", verdict->text);
     log_end(&line);
-    smtp_session_drop_message(session);
+    smtp_session_envelope_drop(session);
     for (size_t i = 0; i < count; i++)
         answer(session, verdict, now);
 }
@@ -152,7 +152,7 @@ static void answer_recipients(struct smtp_session *session, const struct verdict
         struct verdict verdict = verdict_of_recipient(message, recipient, kept);
         answer(session, &verdict, now);
     }
-    smtp_session_message_free(message);
+    smtp_session_envelope_free(message);
 }
 
 static void answer_kept(struct smtp_session *session, int64_t now)
@@ -164,7 +164,7 @@ static void answer_kept(struct smtp_session *session, int64_t now)
         answer_recipients(session, &kept, now);
         return;
     }
-    smtp_session_drop_message(session);
+    smtp_session_envelope_drop(session);
     answer(session, &kept, now);
 }
 
@@ -210,7 +210,7 @@ static void committed(struct store_job *job)
     struct smtp_session_message *message =
         (struct smtp_session_message *)((char *)job -
                                         offsetof(struct smtp_session_message, delivery.job));
-    smtp_session_return_body(message);
+    smtp_session_body_return(message);
     loop_post(message->session->identity.loop, &message->delivered);
 }
 
@@ -345,12 +345,12 @@ static const struct verdict *find_objection(const struct smtp_session *session)
     return NULL;
 }
 
-void smtp_session_hear_end(struct smtp_session *session, int64_t now)
+void smtp_session_delivery_begin(struct smtp_session *session, int64_t now)
 {
     struct smtp_session_message *message = session->message;
     struct fault fault = {0};
     /* A body without a byte told nothing, and is kept all the same. */
-    smtp_session_hear_body(session, BYTES(""), now);
+    smtp_session_body_hear(session, BYTES(""), now);
     if (message->fault.kind != FAULT_NONE) {
         struct verdict verdict = verdict_of_fault(&message->fault);
         answer_all(session, &verdict, now);
@@ -368,6 +368,6 @@ void smtp_session_hear_end(struct smtp_session *session, int64_t now)
         return;
     }
     session->busy = SMTP_SESSION_DELIVERS;
-    smtp_session_lend_body(message);
+    smtp_session_body_lend(message);
     store_delivery_submit(&message->delivery);
 }

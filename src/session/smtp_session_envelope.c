@@ -6,19 +6,19 @@
 
 /* ---- the message in hand ---- */
 
-void smtp_session_message_free(struct smtp_session_message *message)
+void smtp_session_envelope_free(struct smtp_session_message *message)
 {
     if (message == NULL)
         return;
-    smtp_session_drop_body(message);
+    smtp_session_body_drop(message);
     route_answer_clear(&message->lookup.answer);
     arena_clear(&message->arena);
     free(message);
 }
 
-void smtp_session_drop_message(struct smtp_session *session)
+void smtp_session_envelope_drop(struct smtp_session *session)
 {
-    smtp_session_message_free(session->message);
+    smtp_session_envelope_free(session->message);
     session->message = NULL;
 }
 
@@ -44,7 +44,7 @@ static struct smtp_session_message *new_message(struct smtp_session *session,
     arena_init(&message->arena, SMTP_SESSION_ARENA_MAX);
     if (!copy_bytes(&message->arena, event->address, &message->sender) ||
         !copy_bytes(&message->arena, event->envelope_id, &message->envelope_id)) {
-        smtp_session_message_free(message);
+        smtp_session_envelope_free(message);
         return NULL;
     }
     return message;
@@ -107,7 +107,7 @@ static void answer_mail(struct smtp_session *session, bool is_allowed, int64_t n
     }
     /* RFC 6409 6.1 */
     log_refused(session, "sender-refused", "sender", session->message->sender, 550, "5.7.1");
-    smtp_session_drop_message(session);
+    smtp_session_envelope_drop(session);
     smtp_session_answer(session, 550, "5.7.1", "This sender address is not yours", now);
 }
 
@@ -134,7 +134,7 @@ static void owner_found(struct loop_task *task)
     int64_t now = loop_now(session->identity.loop);
     if (!lookup->is_done) {
         struct fault fault = lookup->fault;
-        smtp_session_drop_message(session);
+        smtp_session_envelope_drop(session);
         answer_no_store(session, &fault, now);
     } else {
         if (lookup->is_owned) {
@@ -157,10 +157,10 @@ static bool is_sender_free(const struct smtp_session *session, struct bytes send
             bytes_equal(bytes_from_string(session->own_sender), sender));
 }
 
-void smtp_session_hear_mail(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now)
+void smtp_session_envelope_hear_mail(struct smtp_session *session,
+                                     const struct smtp_server_event *event, int64_t now)
 {
-    smtp_session_drop_message(session);
+    smtp_session_envelope_drop(session);
     session->message = new_message(session, event);
     if (session->message == NULL) {
         answer_no_memory(session, now);
@@ -275,8 +275,8 @@ static struct smtp_session_recipient *new_recipient(struct smtp_session_message 
     return recipient;
 }
 
-void smtp_session_hear_rcpt(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now)
+void smtp_session_envelope_hear_rcpt(struct smtp_session *session,
+                                     const struct smtp_server_event *event, int64_t now)
 {
     struct smtp_session_message *message = session->message;
     struct smtp_session_recipient *recipient =

@@ -144,43 +144,43 @@ static inline bool smtp_session_is_lmtp(const struct smtp_session *session)
 
 /* ---- smtp_session_auth.c ---- */
 
-void smtp_session_hear_auth(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now);
-void smtp_session_hear_auth_response(struct smtp_session *session,
-                                     const struct smtp_server_event *event, int64_t now);
-/* Passes the outcome on to the engine. */
-void smtp_session_answer_login(struct smtp_session *session, enum session_login_status status,
+void smtp_session_auth_begin(struct smtp_session *session, const struct smtp_server_event *event,
+                             int64_t now);
+void smtp_session_auth_respond(struct smtp_session *session, const struct smtp_server_event *event,
                                int64_t now);
-void smtp_session_login_told(struct loop_task *task);
+/* Passes the outcome on to the engine. */
+void smtp_session_auth_answer(struct smtp_session *session, enum session_login_status status,
+                              int64_t now);
+void smtp_session_auth_told(struct loop_task *task);
 /* Nobody is logged in any more. */
-void smtp_session_forget_login(struct smtp_session *session);
+void smtp_session_auth_forget(struct smtp_session *session);
 
 /* ---- smtp_session_envelope.c ---- */
 
-void smtp_session_hear_mail(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now);
-void smtp_session_hear_rcpt(struct smtp_session *session, const struct smtp_server_event *event,
-                            int64_t now);
+void smtp_session_envelope_hear_mail(struct smtp_session *session,
+                                     const struct smtp_server_event *event, int64_t now);
+void smtp_session_envelope_hear_rcpt(struct smtp_session *session,
+                                     const struct smtp_server_event *event, int64_t now);
 /* Forgets the message and all that came of it. Accepts NULL. */
-void smtp_session_message_free(struct smtp_session_message *message);
-void smtp_session_drop_message(struct smtp_session *session);
+void smtp_session_envelope_free(struct smtp_session_message *message);
+void smtp_session_envelope_drop(struct smtp_session *session);
 
 /* ---- smtp_session_body.c ---- */
 
-void smtp_session_hear_body(struct smtp_session *session, struct bytes piece, int64_t now);
+void smtp_session_body_hear(struct smtp_session *session, struct bytes piece, int64_t now);
 /* The body was refused: gives back what it took. */
-void smtp_session_drop_body(struct smtp_session_message *message);
+void smtp_session_body_drop(struct smtp_session_message *message);
 /* Before a job gets the body; on the job's thread, when it needs it no more; on the loop, when the
    connection ends while a job has it. */
-void smtp_session_lend_body(struct smtp_session_message *message);
-void smtp_session_return_body(struct smtp_session_message *message);
-void smtp_session_abandon_body(struct smtp_session_message *message);
+void smtp_session_body_lend(struct smtp_session_message *message);
+void smtp_session_body_return(struct smtp_session_message *message);
+void smtp_session_body_abandon(struct smtp_session_message *message);
 /* Has the draft written out when its memory is full. */
-void smtp_session_spill_if_full(struct smtp_session *session);
+void smtp_session_body_spill_if_full(struct smtp_session *session);
 
 /* ---- smtp_session_delivery.c ---- */
 
 /* The body is whole: keeps the message, or answers why not. */
-void smtp_session_hear_end(struct smtp_session *session, int64_t now);
+void smtp_session_delivery_begin(struct smtp_session *session, int64_t now);
 
 #endif

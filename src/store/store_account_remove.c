@@ -87,10 +87,31 @@ static bool remove_mail(struct db *db, int64_t account, struct fault *fault)
            db_execute(db, &remove_mailboxes, DB_VALUES(db_number(account)), NULL, fault);
 }
 
+/* What leads to the account leads nowhere from now on, also with a detail behind the name, unless
+   somebody has just this address. */
+static bool remove_from_aliases(struct db *db, struct bytes login, struct fault *fault)
+{
+    static const struct db_statement remove = {
+        "DELETE FROM address WHERE target = $1 OR (SUBSTR(target, 1, LENGTH($2)) = $2 "
+        "AND SUBSTR(target, LENGTH(target) - LENGTH($3) + 1) = $3 "
+        "AND NOT EXISTS (SELECT 1 FROM account a WHERE a.login = target))",
+        NULL};
+    AUTO(buffer)
+    start = BUFFER(STORE_LOGIN_MAX + 1);
+    size_t at = bytes_find_last_char(login, '@');
+    assert(at != BYTES_NOT_FOUND);
+    buffer_append(&start, bytes_slice(login, 0, at));
+    buffer_append_char(&start, '+');
+    if (buffer_is_failed(&start))
+        return fault_set_memory(fault);
+    return db_execute(
+        db, &remove,
+        DB_VALUES(db_text(login), db_text(buffer_bytes(&start)), db_text(bytes_skip(login, at))),
+        NULL, fault);
+}
+
 bool store_account_remove(struct db *db, struct bytes login, struct fault *fault)
 {
-    static const struct db_statement remove_aliases = {"DELETE FROM address WHERE target = $1",
-                                                       NULL};
     static const struct db_statement remove_addresses = {"DELETE FROM address WHERE account = $1",
                                                          NULL};
     static const struct db_statement remove_credentials = {
@@ -100,7 +121,7 @@ bool store_account_remove(struct db *db, struct bytes login, struct fault *fault
     if (!store_account_require(db, login, &account, fault))
         return false;
     return remove_mail(db, account.id, fault) &&
-           db_execute(db, &remove_aliases, DB_VALUES(db_string(account.login)), NULL, fault) &&
+           remove_from_aliases(db, bytes_from_string(account.login), fault) &&
            db_execute(db, &remove_addresses, DB_VALUES(db_number(account.id)), NULL, fault) &&
            db_execute(db, &remove_credentials, DB_VALUES(db_number(account.id)), NULL, fault) &&
            db_execute(db, &remove_account, DB_VALUES(db_number(account.id)), NULL, fault);

@@ -1,4 +1,5 @@
 /* Domains, accounts, aliases, credentials and quotas, on both databases. */
+#include "failing_allocation.h"
 #include "store_fixture.h"
 
 #include <stdio.h>
@@ -204,6 +205,36 @@ static bool owns(struct store_fixture *fixture, const char *login, const char *t
     assert_true(store_account_owns(fixture->reader, account_of(fixture, login).id, &address,
                                    &is_owner, &fault));
     return is_owner;
+}
+
+struct listing {
+    char text[512];
+    size_t most; /* lines; 0 = all */
+    size_t count;
+};
+
+static bool add_line(struct listing *listing, const char *one, const char *two)
+{
+    size_t length = strlen(listing->text);
+    snprintf(listing->text + length, sizeof(listing->text) - length, "%s %s\n", one, two);
+    return ++listing->count != listing->most;
+}
+
+static bool list_account(void *context, const struct store_account *account)
+{
+    return add_line(context, account->login, account->is_disabled ? "disabled" : "enabled");
+}
+
+static bool list_domain(void *context, const char *name, uint64_t accounts, uint64_t aliases)
+{
+    char numbers[64];
+    snprintf(numbers, sizeof(numbers), "%u %u", (unsigned)accounts, (unsigned)aliases);
+    return add_line(context, name, numbers);
+}
+
+static bool list_alias(void *context, const char *alias, const char *target)
+{
+    return add_line(context, alias, target);
 }
 
 /* ---- domains and accounts ---- */
@@ -596,6 +627,35 @@ static void settings_are_kept(void **state)
     assert_bytes(buffer_bytes(&value), "blue");
 }
 
+/* ---- without memory ---- */
+
+/* Each allocation fails once, in a reading that goes through aliases, lists and credentials. */
+static void running_out_of_memory_is_temporary(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct address address;
+    struct fault fault = {0};
+    make(fixture, ALIAS_ADD, "info@example.org", "ann@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob@far.example");
+    make(fixture, ALIAS_ADD, "all@example.org", "info@example.org");
+    assert_true(address_parse(BYTES("all+x@example.org"), &address, &fault));
+    bool is_refused = true;
+    size_t count = 0;
+    for (; is_refused; count++) {
+        AUTO(store_targets)
+        targets = {0};
+        struct listing listing = {0};
+        fault_clear(&fault);
+        failing_allocation_start(count);
+        bool is_done = store_resolve(fixture->reader, &address, &targets, &fault) &&
+                       store_aliases_list(fixture->reader, BYTES(""), list_alias, &listing, &fault);
+        is_refused = failing_allocation_stop();
+        assert_true(is_done || (is_refused && fault.kind == FAULT_TEMPORARY));
+        assert_true(is_refused || targets.count == 2);
+    }
+    assert_true(count > 3);
+}
+
 /* ---- the end of an account ---- */
 
 static int64_t rows_of(struct store_fixture *fixture, const struct db_statement *statement)
@@ -649,6 +709,26 @@ static void nothing_is_left_of_an_account(void **state)
     make(fixture, DOMAIN_REMOVE, "example.org", "");
 }
 
+static void aliases_lose_who_goes(void **state)
+{
+    struct store_fixture *fixture = *state;
+    make(fixture, ACCOUNT_ADD, "bob@example.org", "");
+    make(fixture, ACCOUNT_ADD, "bob+own@example.org", "");
+    make(fixture, ACCOUNT_ADD, "bobby@example.org", "");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob+x@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob+own@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bobby@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob+x@far.example");
+    make(fixture, ACCOUNT_REMOVE, "bob@example.org", "");
+    struct listing aliases = {0};
+    struct fault fault = {0};
+    assert_true(store_aliases_list(fixture->reader, BYTES(""), list_alias, &aliases, &fault));
+    assert_string_equal(aliases.text, "info@example.org bob+own@example.org\n"
+                                      "info@example.org bob+x@far.example\n"
+                                      "info@example.org bobby@example.org\n");
+}
+
 struct slice_job {
     struct store_job job;
     size_t most;
@@ -681,36 +761,6 @@ static void an_account_is_emptied_in_slices(void **state)
 }
 
 /* ---- lists ---- */
-
-struct listing {
-    char text[512];
-    size_t most; /* lines; 0 = all */
-    size_t count;
-};
-
-static bool add_line(struct listing *listing, const char *one, const char *two)
-{
-    size_t length = strlen(listing->text);
-    snprintf(listing->text + length, sizeof(listing->text) - length, "%s %s\n", one, two);
-    return ++listing->count != listing->most;
-}
-
-static bool list_account(void *context, const struct store_account *account)
-{
-    return add_line(context, account->login, account->is_disabled ? "disabled" : "enabled");
-}
-
-static bool list_domain(void *context, const char *name, uint64_t accounts, uint64_t aliases)
-{
-    char numbers[64];
-    snprintf(numbers, sizeof(numbers), "%u %u", (unsigned)accounts, (unsigned)aliases);
-    return add_line(context, name, numbers);
-}
-
-static bool list_alias(void *context, const char *alias, const char *target)
-{
-    return add_line(context, alias, target);
-}
 
 static void lists_are_in_order(void **state)
 {
@@ -766,7 +816,9 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(credentials_have_limits),
     STORE_TEST(quotas_tell_when_they_are_used_up),
     STORE_TEST(settings_are_kept),
+    STORE_TEST(running_out_of_memory_is_temporary),
     STORE_TEST(nothing_is_left_of_an_account),
+    STORE_TEST(aliases_lose_who_goes),
     STORE_TEST(an_account_is_emptied_in_slices),
     STORE_TEST(lists_are_in_order),
 };

@@ -1,4 +1,4 @@
-"""Posts the first letter, as script/start does."""
+"""Posts the first letter through Postfix and Dovecot."""
 
 import os
 import subprocess

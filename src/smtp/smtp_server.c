@@ -51,7 +51,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options, i
     server->born = server->heard = now;
     if (!options->is_implicit_tls) {
         smtp_server_enter(server, SMTP_SERVER_STATE_COMMAND, now);
-        smtp_server_say_greeting(server);
+        smtp_server_reply_say_greeting(server);
     }
     return server;
 }
@@ -161,6 +161,44 @@ bool smtp_server_next(struct smtp_server *server, struct smtp_server_event *even
     return true;
 }
 
+/* ---- the end ---- */
+
+void smtp_server_close(struct smtp_server *server, const char *enhanced, const char *text,
+                       const char *reason)
+{
+    if (server->state == SMTP_SERVER_STATE_CLOSED)
+        return;
+    /* While TLS is awaited nobody reads what is said in clear. */
+    if (text != NULL && server->state != SMTP_SERVER_STATE_TLS)
+        smtp_server_reply_say(server, 421, enhanced, text);
+    if (server->state == SMTP_SERVER_STATE_CLOSED)
+        return;
+    server->state = SMTP_SERVER_STATE_CLOSED;
+    server->delayed_until = 0;
+    server->closed_reason = reason;
+    smtp_server_tell(server, SMTP_SERVER_CLOSED);
+}
+
+void smtp_server_close_for_memory(struct smtp_server *server)
+{
+    bool is_heard = server->state != SMTP_SERVER_STATE_TLS;
+    if (server->state == SMTP_SERVER_STATE_CLOSED)
+        return;
+    smtp_server_close(server, NULL, NULL, "out of memory");
+    if (is_heard)
+        server->last_words = BYTES("421 4.3.0 There is no memory left, try again later\r\n");
+}
+
+void smtp_server_count_error(struct smtp_server *server, int64_t now)
+{
+    const struct smtp_server_limits *limits = &server->options.limits;
+    server->errors++;
+    if (server->errors >= limits->errors)
+        smtp_server_close(server, "4.7.0", "Too many errors", "too many errors");
+    else if (server->errors >= limits->errors_soft && server->state != SMTP_SERVER_STATE_CLOSED)
+        server->delayed_until = now + SMTP_SERVER_ERROR_DELAY;
+}
+
 /* ---- input ---- */
 
 /* The place behind the CRLF that ends the line, whose beginning may have come before; a bare LF
@@ -187,12 +225,12 @@ static void hear_line(struct smtp_server *server, struct bytes line, int64_t now
     server->is_line_after_cr = false;
     server->is_line_done = true;
     if (server->state == SMTP_SERVER_STATE_RESPONSE) {
-        smtp_server_hear_response(server, line, is_too_long, now);
+        smtp_server_auth_hear_response(server, line, is_too_long, now);
     } else if (is_too_long) {
         static const struct smtp_server_reply too_long = {500, "5.5.2", "The line is too long"};
-        smtp_server_refuse(server, &too_long, now);
+        smtp_server_reply_refuse(server, &too_long, now);
     } else {
-        smtp_server_hear_command(server, line, now);
+        smtp_server_command_hear(server, line, now);
     }
     if (server->queue_count == 0)
         release_line(server);
@@ -235,13 +273,13 @@ static size_t take(struct smtp_server *server, struct bytes in, int64_t now)
     case SMTP_SERVER_STATE_RESPONSE:
         return take_line(server, in, now);
     case SMTP_SERVER_STATE_DATA:
-        return smtp_server_take_data(server, in, now);
+        return smtp_server_body_take_data(server, in, now);
     case SMTP_SERVER_STATE_DATA_DROP:
-        return smtp_server_drop_data(server, in, now);
+        return smtp_server_body_drop_data(server, in, now);
     case SMTP_SERVER_STATE_CHUNK:
-        return smtp_server_take_chunk(server, in, now);
+        return smtp_server_body_take_chunk(server, in, now);
     case SMTP_SERVER_STATE_CHUNK_DROP:
-        return smtp_server_drop_chunk(server, in, now);
+        return smtp_server_body_drop_chunk(server, in, now);
     case SMTP_SERVER_STATE_TLS:
     case SMTP_SERVER_STATE_CLOSED:
         break;
@@ -312,7 +350,7 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_server_rep
     bool is_error = reply->code >= 500;
     assert(owed != SMTP_SERVER_OWED_NOTHING);
     smtp_server_answered(server, now);
-    smtp_server_say(server, reply->code, reply->enhanced, reply->text);
+    smtp_server_reply_say(server, reply->code, reply->enhanced, reply->text);
     switch (owed) {
     case SMTP_SERVER_OWED_MAIL:
         if (is_success(reply))
@@ -340,10 +378,30 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_server_rep
     if (reply->code == 421)
         smtp_server_close(server, NULL, NULL, "the host closes");
     else if (owed == SMTP_SERVER_OWED_AUTH && is_error)
-        smtp_server_count_auth_failure(server, now);
+        smtp_server_auth_count_failure(server, now);
     else if (is_error)
         smtp_server_count_error(server, now);
     stop_if_possible(server);
+}
+
+void smtp_server_challenge(struct smtp_server *server, struct bytes challenge, int64_t now)
+{
+    assert(server->owed == SMTP_SERVER_OWED_AUTH);
+    smtp_server_answered(server, now);
+    smtp_server_enter(server, SMTP_SERVER_STATE_RESPONSE, now);
+    smtp_server_reply_say_challenge(server, challenge);
+}
+
+void smtp_server_authenticated(struct smtp_server *server, struct bytes additional, int64_t now)
+{
+    assert(server->owed == SMTP_SERVER_OWED_AUTH);
+    if (additional.length > 0) {
+        server->is_login_final = true;
+        smtp_server_challenge(server, additional, now);
+        return;
+    }
+    smtp_server_answered(server, now);
+    smtp_server_auth_succeed(server, now);
 }
 
 void smtp_server_tls_started(struct smtp_server *server, const char *mechanisms, int64_t now)
@@ -363,7 +421,7 @@ void smtp_server_tls_started(struct smtp_server *server, const char *mechanisms,
     if (server->mechanisms == NULL)
         smtp_server_close_for_memory(server);
     else if (is_first)
-        smtp_server_say_greeting(server);
+        smtp_server_reply_say_greeting(server);
     stop_if_possible(server);
 }
 

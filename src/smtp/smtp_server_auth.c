@@ -4,7 +4,7 @@
 #include "base/scan.h"
 #include "smtp/smtp_server_inside.h"
 
-const char *smtp_server_mechanisms(const struct smtp_server *server)
+const char *smtp_server_auth_mechanisms(const struct smtp_server *server)
 {
     const char *mechanisms = server->is_tls ? server->mechanisms : server->options.mechanisms;
     return mechanisms == NULL ? "" : mechanisms;
@@ -22,14 +22,14 @@ static const struct smtp_server_reply *check_auth(const struct smtp_server *serv
         return &twice;
     if (server->options.needs_tls && !server->is_tls)
         return &tls;
-    if (*smtp_server_mechanisms(server) != '\0')
+    if (*smtp_server_auth_mechanisms(server) != '\0')
         return NULL;
     return server->options.has_tls_at_hand && !server->is_tls ? &encryption : &nothing;
 }
 
 static bool is_offered(const struct smtp_server *server, struct bytes mechanism)
 {
-    struct bytes rest = bytes_from_string(smtp_server_mechanisms(server));
+    struct bytes rest = bytes_from_string(smtp_server_auth_mechanisms(server));
     struct bytes name;
     while (rest.length > 0) {
         bytes_split(rest, ' ', &name, &rest);
@@ -51,7 +51,7 @@ static bool decode(struct smtp_server *server, struct bytes text)
     return true;
 }
 
-void smtp_server_hear_auth(struct smtp_server *server, struct bytes argument, int64_t now)
+void smtp_server_auth_hear(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     static const struct smtp_server_reply unknown = {504, "5.5.4", "The mechanism is not offered"};
     static const struct smtp_server_reply broken = {501, "5.5.2", "The response is not base64"};
@@ -70,7 +70,7 @@ void smtp_server_hear_auth(struct smtp_server *server, struct bytes argument, in
         response = buffer_bytes(&server->response);
     }
     if (refusal != NULL) {
-        smtp_server_refuse(server, refusal, now);
+        smtp_server_reply_refuse(server, refusal, now);
         return;
     }
     for (size_t i = 0; i < name.length; i++)
@@ -87,19 +87,19 @@ static void give_up(struct smtp_server *server, const struct smtp_server_reply *
     server->is_login_final = false;
     server->event = (struct smtp_server_event){.response = {NULL, 0}};
     smtp_server_tell(server, SMTP_SERVER_AUTH_RESPONSE);
-    smtp_server_refuse(server, reply, now);
+    smtp_server_reply_refuse(server, reply, now);
 }
 
-static void succeed(struct smtp_server *server, int64_t now)
+void smtp_server_auth_succeed(struct smtp_server *server, int64_t now)
 {
     server->is_login_final = false;
     server->is_authenticated = true;
     smtp_server_enter(server, SMTP_SERVER_STATE_COMMAND, now);
-    smtp_server_say(server, 235, "2.7.0", "Logged in");
+    smtp_server_reply_say(server, 235, "2.7.0", "Logged in");
 }
 
-void smtp_server_hear_response(struct smtp_server *server, struct bytes line, bool is_too_long,
-                               int64_t now)
+void smtp_server_auth_hear_response(struct smtp_server *server, struct bytes line, bool is_too_long,
+                                    int64_t now)
 {
     static const struct smtp_server_reply too_long = {500, "5.5.6", "The response is too long"};
     static const struct smtp_server_reply cancelled = {501, "5.7.0", "The login is cancelled"};
@@ -113,7 +113,7 @@ void smtp_server_hear_response(struct smtp_server *server, struct bytes line, bo
         if (line.length > 0)
             give_up(server, &needless, now);
         else
-            succeed(server, now);
+            smtp_server_auth_succeed(server, now);
     } else if (!decode(server, line)) {
         give_up(server, &broken, now);
     } else {
@@ -122,30 +122,10 @@ void smtp_server_hear_response(struct smtp_server *server, struct bytes line, bo
     }
 }
 
-void smtp_server_count_auth_failure(struct smtp_server *server, int64_t now)
+void smtp_server_auth_count_failure(struct smtp_server *server, int64_t now)
 {
     if (++server->auth_failures >= server->options.limits.auth_failures)
         smtp_server_close(server, "4.7.0", "Too many failed logins", "too many failed logins");
     else
         smtp_server_count_error(server, now);
-}
-
-void smtp_server_challenge(struct smtp_server *server, struct bytes challenge, int64_t now)
-{
-    assert(server->owed == SMTP_SERVER_OWED_AUTH);
-    smtp_server_answered(server, now);
-    smtp_server_enter(server, SMTP_SERVER_STATE_RESPONSE, now);
-    smtp_server_say_challenge(server, challenge);
-}
-
-void smtp_server_authenticated(struct smtp_server *server, struct bytes additional, int64_t now)
-{
-    assert(server->owed == SMTP_SERVER_OWED_AUTH);
-    if (additional.length > 0) {
-        server->is_login_final = true;
-        smtp_server_challenge(server, additional, now);
-        return;
-    }
-    smtp_server_answered(server, now);
-    succeed(server, now);
 }

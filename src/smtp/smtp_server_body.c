@@ -94,7 +94,7 @@ static void say_refused_body(struct smtp_server *server, int64_t now)
     unsigned replies = server->options.is_lmtp ? server->recipients : 1;
     smtp_server_forget_transaction(server);
     for (unsigned i = 0; i < replies; i++)
-        smtp_server_say(server, refusal->code, refusal->enhanced, refusal->text);
+        smtp_server_reply_say(server, refusal->code, refusal->enhanced, refusal->text);
     smtp_server_enter(server, SMTP_SERVER_STATE_COMMAND, now);
     smtp_server_count_error(server, now);
 }
@@ -123,7 +123,7 @@ static enum smtp_server_place place_of(const struct dot *dot)
 
 /* ---- DATA ---- */
 
-void smtp_server_begin_data(struct smtp_server *server, int64_t now)
+void smtp_server_body_begin_data(struct smtp_server *server, int64_t now)
 {
     smtp_server_enter(server, SMTP_SERVER_STATE_DATA, now);
 }
@@ -168,7 +168,7 @@ static size_t take_behind_dot(struct smtp_server *server, char c, int64_t now)
     return c == '\n';
 }
 
-size_t smtp_server_take_data(struct smtp_server *server, struct bytes in, int64_t now)
+size_t smtp_server_body_take_data(struct smtp_server *server, struct bytes in, int64_t now)
 {
     if (server->place >= SMTP_SERVER_AFTER_DOT)
         return take_behind_dot(server, in.data[0], now);
@@ -193,7 +193,7 @@ size_t smtp_server_take_data(struct smtp_server *server, struct bytes in, int64_
     return run.length + (stop == '.');
 }
 
-size_t smtp_server_drop_data(struct smtp_server *server, struct bytes in, int64_t now)
+size_t smtp_server_body_drop_data(struct smtp_server *server, struct bytes in, int64_t now)
 {
     for (size_t i = 0; i < in.length; i++) {
         if (server->place == SMTP_SERVER_IN_LINE) {
@@ -226,7 +226,7 @@ static void end_chunk(struct smtp_server *server, int64_t now)
         ask_for_verdict(server, now);
         return;
     }
-    smtp_server_say(server, 250, "2.0.0", "The chunk is taken");
+    smtp_server_reply_say(server, 250, "2.0.0", "The chunk is taken");
     smtp_server_enter(server, SMTP_SERVER_STATE_COMMAND, now);
 }
 
@@ -246,10 +246,10 @@ static void end_dropped_chunk(struct smtp_server *server, int64_t now)
         /* Chunks that were on their way when one before them was refused are no new error. */
         if (server->is_last_chunk)
             smtp_server_forget_transaction(server);
-        smtp_server_say(server, refusal->code, refusal->enhanced, refusal->text);
+        smtp_server_reply_say(server, refusal->code, refusal->enhanced, refusal->text);
         return;
     }
-    smtp_server_refuse(server, refusal, now);
+    smtp_server_reply_refuse(server, refusal, now);
 }
 
 /* RFC 3030 2: the bytes of a refused chunk are read all the same, and dropped. A body that lacks a
@@ -265,8 +265,8 @@ static void refuse_chunk(struct smtp_server *server, const struct smtp_server_re
         end_dropped_chunk(server, now);
 }
 
-void smtp_server_begin_chunk(struct smtp_server *server, const struct smtp_server_reply *refusal,
-                             int64_t now)
+void smtp_server_body_begin_chunk(struct smtp_server *server,
+                                  const struct smtp_server_reply *refusal, int64_t now)
 {
     if (server->phase == SMTP_SERVER_PHASE_RCPT)
         server->phase = SMTP_SERVER_PHASE_CHUNKS;
@@ -296,7 +296,7 @@ static const struct smtp_server_reply *check_text(struct smtp_server *server, st
     return refusal;
 }
 
-size_t smtp_server_take_chunk(struct smtp_server *server, struct bytes in, int64_t now)
+size_t smtp_server_body_take_chunk(struct smtp_server *server, struct bytes in, int64_t now)
 {
     struct bytes run = server->chunk < in.length ? bytes_slice(in, 0, (size_t)server->chunk) : in;
     const struct smtp_server_reply *refusal = NULL;
@@ -315,7 +315,7 @@ size_t smtp_server_take_chunk(struct smtp_server *server, struct bytes in, int64
     return run.length;
 }
 
-size_t smtp_server_drop_chunk(struct smtp_server *server, struct bytes in, int64_t now)
+size_t smtp_server_body_drop_chunk(struct smtp_server *server, struct bytes in, int64_t now)
 {
     size_t count = server->chunk < in.length ? (size_t)server->chunk : in.length;
     server->chunk -= count;

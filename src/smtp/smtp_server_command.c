@@ -42,13 +42,13 @@ static void hear_any_hello(struct smtp_server *server, struct bytes name, bool i
 {
     static const struct smtp_server_reply no_name = {501, "5.5.4", "The name is too long"};
     if (name.length > SMTP_SERVER_NAME_MAX) {
-        smtp_server_refuse(server, &no_name, now);
+        smtp_server_reply_refuse(server, &no_name, now);
         return;
     }
     drop_transaction(server);
     server->phase = SMTP_SERVER_PHASE_READY;
     server->is_extended = is_extended;
-    smtp_server_say_hello(server);
+    smtp_server_reply_say_hello(server);
     server->event = (struct smtp_server_event){.name = name, .is_extended = is_extended};
     smtp_server_tell(server, SMTP_SERVER_HELLO);
 }
@@ -60,7 +60,7 @@ static bool is_other_protocol(struct smtp_server *server, bool is_lmtp_verb, int
     static const struct smtp_server_reply lmtp = {500, "5.5.1", "This is LMTP, say LHLO"};
     if (server->options.is_lmtp == is_lmtp_verb)
         return false;
-    smtp_server_refuse(server, server->options.is_lmtp ? &lmtp : &smtp, now);
+    smtp_server_reply_refuse(server, server->options.is_lmtp ? &lmtp : &smtp, now);
     return true;
 }
 
@@ -87,14 +87,14 @@ static void hear_rset(struct smtp_server *server, struct bytes argument, int64_t
     (void)argument;
     (void)now;
     drop_transaction(server);
-    smtp_server_say(server, 250, "2.0.0", "Reset");
+    smtp_server_reply_say(server, 250, "2.0.0", "Reset");
 }
 
 static void hear_noop(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     (void)argument;
     (void)now;
-    smtp_server_say(server, 250, "2.0.0", "OK");
+    smtp_server_reply_say(server, 250, "2.0.0", "OK");
 }
 
 /* RFC 5321 3.5.3, 7.3: neither yes nor no. */
@@ -102,23 +102,23 @@ static void hear_vrfy(struct smtp_server *server, struct bytes argument, int64_t
 {
     (void)argument;
     (void)now;
-    smtp_server_say(server, 252, "2.1.5", "Not verified, but mail to it will be tried");
+    smtp_server_reply_say(server, 252, "2.1.5", "Not verified, but mail to it will be tried");
 }
 
 static void hear_help(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     (void)argument;
     (void)now;
-    smtp_server_say(server, 214, "2.0.0",
-                    "Commands: EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT\n"
-                    "RSET NOOP VRFY HELP QUIT; RFC 5321 tells how they are used");
+    smtp_server_reply_say(server, 214, "2.0.0",
+                          "Commands: EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT\n"
+                          "RSET NOOP VRFY HELP QUIT; RFC 5321 tells how they are used");
 }
 
 static void hear_quit(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     (void)argument;
     (void)now;
-    smtp_server_say(server, 221, "2.0.0", "Bye");
+    smtp_server_reply_say(server, 221, "2.0.0", "Bye");
     smtp_server_close(server, NULL, NULL, "quit");
 }
 
@@ -129,11 +129,11 @@ static void hear_starttls(struct smtp_server *server, struct bytes argument, int
     static const struct smtp_server_reply is_on = {503, "5.5.1", "TLS is on already"};
     (void)argument;
     if (server->is_tls) {
-        smtp_server_refuse(server, &is_on, now);
+        smtp_server_reply_refuse(server, &is_on, now);
     } else if (!server->options.has_tls_at_hand) {
-        smtp_server_refuse(server, &not_offered, now);
+        smtp_server_reply_refuse(server, &not_offered, now);
     } else {
-        smtp_server_say(server, 220, "2.0.0", "Ready to start TLS");
+        smtp_server_reply_say(server, 220, "2.0.0", "Ready to start TLS");
         smtp_server_enter(server, SMTP_SERVER_STATE_TLS, now);
         smtp_server_tell(server, SMTP_SERVER_TLS_WANTED);
     }
@@ -143,7 +143,7 @@ static void hear_unimplemented(struct smtp_server *server, struct bytes argument
 {
     static const struct smtp_server_reply reply = {502, "5.5.1", "The command is not implemented"};
     (void)argument;
-    smtp_server_refuse(server, &reply, now);
+    smtp_server_reply_refuse(server, &reply, now);
 }
 
 /* A browser that was talked into speaking to us: its next lines are not its own. */
@@ -157,10 +157,10 @@ static void hear_http(struct smtp_server *server, struct bytes argument, int64_t
 /* ---- the table ---- */
 
 static const struct verb verbs[] = {
-    {"MAIL", FORM_ARGUMENT, OUTSIDE, smtp_server_hear_mail},
-    {"RCPT", FORM_ARGUMENT, INSIDE, smtp_server_hear_rcpt},
-    {"DATA", FORM_BARE, ANYWHERE, smtp_server_hear_data},
-    {"BDAT", FORM_ANY, ANYWHERE, smtp_server_hear_bdat},
+    {"MAIL", FORM_ARGUMENT, OUTSIDE, smtp_server_envelope_hear_mail},
+    {"RCPT", FORM_ARGUMENT, INSIDE, smtp_server_envelope_hear_rcpt},
+    {"DATA", FORM_BARE, ANYWHERE, smtp_server_envelope_hear_data},
+    {"BDAT", FORM_ANY, ANYWHERE, smtp_server_envelope_hear_bdat},
     {"EHLO", FORM_ARGUMENT, ANYWHERE, hear_ehlo},
     {"HELO", FORM_ARGUMENT, ANYWHERE, hear_helo},
     {"LHLO", FORM_ARGUMENT, ANYWHERE, hear_lhlo},
@@ -168,7 +168,7 @@ static const struct verb verbs[] = {
     {"RSET", FORM_BARE, ANYWHERE, hear_rset},
     {"NOOP", FORM_ANY, ANYWHERE, hear_noop},
     {"STARTTLS", FORM_BARE, OUTSIDE, hear_starttls},
-    {"AUTH", FORM_ARGUMENT, OUTSIDE, smtp_server_hear_auth},
+    {"AUTH", FORM_ARGUMENT, OUTSIDE, smtp_server_auth_hear},
     {"VRFY", FORM_ARGUMENT, ANYWHERE, hear_vrfy},
     {"HELP", FORM_ANY, ANYWHERE, hear_help},
     {"EXPN", FORM_ANY, ANYWHERE, hear_unimplemented},
@@ -223,7 +223,7 @@ static bool is_session_used_up(struct smtp_server *server)
     return true;
 }
 
-void smtp_server_hear_command(struct smtp_server *server, struct bytes line, int64_t now)
+void smtp_server_command_hear(struct smtp_server *server, struct bytes line, int64_t now)
 {
     static const struct smtp_server_reply control = {500, "5.5.2",
                                                      "A control character in the command"};
@@ -233,7 +233,7 @@ void smtp_server_hear_command(struct smtp_server *server, struct bytes line, int
     if (is_session_used_up(server))
         return;
     if (bytes_has_control(line)) {
-        smtp_server_refuse(server, &control, now);
+        smtp_server_reply_refuse(server, &control, now);
         return;
     }
     bytes_split(bytes_trim_end(line), ' ', &name, &argument);
@@ -242,7 +242,7 @@ void smtp_server_hear_command(struct smtp_server *server, struct bytes line, int
     const struct smtp_server_reply *refusal =
         verb == NULL ? &unknown : check_verb(server, verb, argument);
     if (refusal != NULL)
-        smtp_server_refuse(server, refusal, now);
+        smtp_server_reply_refuse(server, refusal, now);
     else
         verb->hear(server, argument, now);
 }

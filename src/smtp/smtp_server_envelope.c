@@ -13,14 +13,14 @@ static const struct smtp_server_reply *check_rights(const struct smtp_server *se
     return server->options.is_submission && !server->is_authenticated ? &login : NULL;
 }
 
-void smtp_server_hear_mail(struct smtp_server *server, struct bytes argument, int64_t now)
+void smtp_server_envelope_hear_mail(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     static const struct smtp_server_reply too_large = {552, "5.3.4", "The message is too large"};
     const struct smtp_server_reply *rights = check_rights(server);
     struct smtp_server_event event = {.kind = SMTP_SERVER_MAIL};
     struct smtp_server_reply refusal;
     if (rights != NULL) {
-        smtp_server_refuse(server, rights, now);
+        smtp_server_reply_refuse(server, rights, now);
         return;
     }
     /* RFC 9422 4.1: every MAIL is counted, whatever became of it. */
@@ -29,10 +29,10 @@ void smtp_server_hear_mail(struct smtp_server *server, struct bytes argument, in
         return;
     }
     if (!smtp_parameter_read_mail(argument, &event, &refusal)) {
-        smtp_server_refuse(server, &refusal, now);
+        smtp_server_reply_refuse(server, &refusal, now);
     } else if (event.has_size && event.size > server->options.limits.size) {
         /* RFC 1870 6.1 */
-        smtp_server_refuse(server, &too_large, now);
+        smtp_server_reply_refuse(server, &too_large, now);
     } else {
         smtp_server_forget_transaction(server);
         server->body = event.body;
@@ -42,15 +42,15 @@ void smtp_server_hear_mail(struct smtp_server *server, struct bytes argument, in
     }
 }
 
-void smtp_server_hear_rcpt(struct smtp_server *server, struct bytes argument, int64_t now)
+void smtp_server_envelope_hear_rcpt(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     struct smtp_server_event event = {.kind = SMTP_SERVER_RCPT};
     struct smtp_server_reply refusal;
     if (!smtp_parameter_read_rcpt(argument, server->is_utf8, &event, &refusal)) {
-        smtp_server_refuse(server, &refusal, now);
+        smtp_server_reply_refuse(server, &refusal, now);
     } else if (server->recipients >= server->options.limits.recipients) {
         /* RFC 5321 4.5.3.1.10: the rest is for another transaction, so it is no error. */
-        smtp_server_say(server, 452, "4.5.3", "Too many recipients");
+        smtp_server_reply_say(server, 452, "4.5.3", "Too many recipients");
     } else {
         server->event = event;
         smtp_server_ask(server, SMTP_SERVER_RCPT, SMTP_SERVER_OWED_RCPT, now);
@@ -78,16 +78,16 @@ static const struct smtp_server_reply *check_data(const struct smtp_server *serv
     }
 }
 
-void smtp_server_hear_data(struct smtp_server *server, struct bytes argument, int64_t now)
+void smtp_server_envelope_hear_data(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     const struct smtp_server_reply *refusal = check_data(server);
     (void)argument;
     if (refusal != NULL) {
-        smtp_server_refuse(server, refusal, now);
+        smtp_server_reply_refuse(server, refusal, now);
         return;
     }
-    smtp_server_say(server, 354, NULL, "Go ahead, end with <CRLF>.<CRLF>");
-    smtp_server_begin_data(server, now);
+    smtp_server_reply_say(server, 354, NULL, "Go ahead, end with <CRLF>.<CRLF>");
+    smtp_server_body_begin_data(server, now);
 }
 
 /* ---- BDAT ---- */
@@ -110,7 +110,7 @@ static const struct smtp_server_reply *check_chunk(const struct smtp_server *ser
     }
 }
 
-void smtp_server_hear_bdat(struct smtp_server *server, struct bytes argument, int64_t now)
+void smtp_server_envelope_hear_bdat(struct smtp_server *server, struct bytes argument, int64_t now)
 {
     static const struct smtp_server_reply words = {501, "5.5.4",
                                                    "BDAT wants a size and perhaps LAST"};
@@ -119,7 +119,7 @@ void smtp_server_hear_bdat(struct smtp_server *server, struct bytes argument, in
     /* Whoever does not know how many bytes follow must not read them as commands. */
     if (!scan_take_number(&scan, UINT64_MAX, &size) ||
         (!scan_is_at_end(&scan) && scan_peek(&scan) != ' ')) {
-        smtp_server_say(server, 501, "5.5.4", words.text);
+        smtp_server_reply_say(server, 501, "5.5.4", words.text);
         smtp_server_close(server, "4.7.0", "The size of the chunk cannot be read",
                           "BDAT without a size");
         return;
@@ -130,5 +130,5 @@ void smtp_server_hear_bdat(struct smtp_server *server, struct bytes argument, in
     server->is_last_chunk = bytes_equal_ignoring_case(last, BYTES("LAST"));
     if (last.length > 0 && !server->is_last_chunk)
         refusal = &words;
-    smtp_server_begin_chunk(server, refusal, now);
+    smtp_server_body_begin_chunk(server, refusal, now);
 }

@@ -133,53 +133,58 @@ static inline bool smtp_server_is_in_transaction(const struct smtp_server *serve
             (SMTP_SERVER_PHASE_MAIL | SMTP_SERVER_PHASE_RCPT | SMTP_SERVER_PHASE_CHUNKS)) != 0;
 }
 
-/* ---- smtp_server_reply.c ---- */
-
-void smtp_server_say(struct smtp_server *server, int code, const char *enhanced, const char *text);
-/* The same for an error of the client: it is counted, and may be the last. */
-void smtp_server_refuse(struct smtp_server *server, const struct smtp_server_reply *reply,
-                        int64_t now);
-void smtp_server_count_error(struct smtp_server *server, int64_t now);
-void smtp_server_say_greeting(struct smtp_server *server);
-void smtp_server_say_hello(struct smtp_server *server);
-/* "334 " and base64. */
-void smtp_server_say_challenge(struct smtp_server *server, struct bytes challenge);
 /* The 421 and the end; text NULL = without a word. */
 void smtp_server_close(struct smtp_server *server, const char *enhanced, const char *text,
                        const char *reason);
 void smtp_server_close_for_memory(struct smtp_server *server);
+/* An error of the client, which may be the last. */
+void smtp_server_count_error(struct smtp_server *server, int64_t now);
+
+/* ---- smtp_server_reply.c ---- */
+
+void smtp_server_reply_say(struct smtp_server *server, int code, const char *enhanced,
+                           const char *text);
+/* The same for an error of the client: it is counted, and may be the last. */
+void smtp_server_reply_refuse(struct smtp_server *server, const struct smtp_server_reply *reply,
+                              int64_t now);
+void smtp_server_reply_say_greeting(struct smtp_server *server);
+void smtp_server_reply_say_hello(struct smtp_server *server);
+/* "334 " and base64. */
+void smtp_server_reply_say_challenge(struct smtp_server *server, struct bytes challenge);
 
 /* ---- smtp_server_command.c ---- */
 
 /* A whole command line without its CRLF. */
-void smtp_server_hear_command(struct smtp_server *server, struct bytes line, int64_t now);
+void smtp_server_command_hear(struct smtp_server *server, struct bytes line, int64_t now);
 
 /* ---- smtp_server_envelope.c ---- */
 
-void smtp_server_hear_mail(struct smtp_server *server, struct bytes argument, int64_t now);
-void smtp_server_hear_rcpt(struct smtp_server *server, struct bytes argument, int64_t now);
-void smtp_server_hear_data(struct smtp_server *server, struct bytes argument, int64_t now);
-void smtp_server_hear_bdat(struct smtp_server *server, struct bytes argument, int64_t now);
+void smtp_server_envelope_hear_mail(struct smtp_server *server, struct bytes argument, int64_t now);
+void smtp_server_envelope_hear_rcpt(struct smtp_server *server, struct bytes argument, int64_t now);
+void smtp_server_envelope_hear_data(struct smtp_server *server, struct bytes argument, int64_t now);
+void smtp_server_envelope_hear_bdat(struct smtp_server *server, struct bytes argument, int64_t now);
 
 /* ---- smtp_server_body.c ---- */
 
-void smtp_server_begin_data(struct smtp_server *server, int64_t now);
+void smtp_server_body_begin_data(struct smtp_server *server, int64_t now);
 /* chunk and is_last_chunk are set. refusal NULL: it is content. */
-void smtp_server_begin_chunk(struct smtp_server *server, const struct smtp_server_reply *refusal,
-                             int64_t now);
+void smtp_server_body_begin_chunk(struct smtp_server *server,
+                                  const struct smtp_server_reply *refusal, int64_t now);
 /* Take bytes of a body; return how many. */
-size_t smtp_server_take_data(struct smtp_server *server, struct bytes in, int64_t now);
-size_t smtp_server_drop_data(struct smtp_server *server, struct bytes in, int64_t now);
-size_t smtp_server_take_chunk(struct smtp_server *server, struct bytes in, int64_t now);
-size_t smtp_server_drop_chunk(struct smtp_server *server, struct bytes in, int64_t now);
+size_t smtp_server_body_take_data(struct smtp_server *server, struct bytes in, int64_t now);
+size_t smtp_server_body_drop_data(struct smtp_server *server, struct bytes in, int64_t now);
+size_t smtp_server_body_take_chunk(struct smtp_server *server, struct bytes in, int64_t now);
+size_t smtp_server_body_drop_chunk(struct smtp_server *server, struct bytes in, int64_t now);
 
 /* ---- smtp_server_auth.c ---- */
 
-void smtp_server_hear_auth(struct smtp_server *server, struct bytes argument, int64_t now);
-void smtp_server_hear_response(struct smtp_server *server, struct bytes line, bool is_too_long,
-                               int64_t now);
-const char *smtp_server_mechanisms(const struct smtp_server *server);
+void smtp_server_auth_hear(struct smtp_server *server, struct bytes argument, int64_t now);
+void smtp_server_auth_hear_response(struct smtp_server *server, struct bytes line, bool is_too_long,
+                                    int64_t now);
+const char *smtp_server_auth_mechanisms(const struct smtp_server *server);
+/* The login stands: 235. */
+void smtp_server_auth_succeed(struct smtp_server *server, int64_t now);
 /* The host refused a login. */
-void smtp_server_count_auth_failure(struct smtp_server *server, int64_t now);
+void smtp_server_auth_count_failure(struct smtp_server *server, int64_t now);
 
 #endif

@@ -35,7 +35,8 @@ static void append_line(struct buffer *output, int code, bool is_last, const cha
     buffer_append(output, BYTES("\r\n"));
 }
 
-void smtp_server_say(struct smtp_server *server, int code, const char *enhanced, const char *text)
+void smtp_server_reply_say(struct smtp_server *server, int code, const char *enhanced,
+                           const char *text)
 {
     struct bytes rest = bytes_from_string(text);
     struct bytes line;
@@ -49,24 +50,14 @@ void smtp_server_say(struct smtp_server *server, int code, const char *enhanced,
     end_reply(server, length);
 }
 
-void smtp_server_count_error(struct smtp_server *server, int64_t now)
+void smtp_server_reply_refuse(struct smtp_server *server, const struct smtp_server_reply *reply,
+                              int64_t now)
 {
-    const struct smtp_server_limits *limits = &server->options.limits;
-    server->errors++;
-    if (server->errors >= limits->errors)
-        smtp_server_close(server, "4.7.0", "Too many errors", "too many errors");
-    else if (server->errors >= limits->errors_soft && server->state != SMTP_SERVER_STATE_CLOSED)
-        server->delayed_until = now + SMTP_SERVER_ERROR_DELAY;
-}
-
-void smtp_server_refuse(struct smtp_server *server, const struct smtp_server_reply *reply,
-                        int64_t now)
-{
-    smtp_server_say(server, reply->code, reply->enhanced, reply->text);
+    smtp_server_reply_say(server, reply->code, reply->enhanced, reply->text);
     smtp_server_count_error(server, now);
 }
 
-void smtp_server_say_greeting(struct smtp_server *server)
+void smtp_server_reply_say_greeting(struct smtp_server *server)
 {
     size_t length = server->output.length;
     buffer_append_format(&server->output, "220 %s %s Posthorn\r\n", server->options.name,
@@ -79,7 +70,7 @@ void smtp_server_say_greeting(struct smtp_server *server)
 static void append_extensions(const struct smtp_server *server, struct buffer *output)
 {
     const struct smtp_server_limits *limits = &server->options.limits;
-    const char *mechanisms = smtp_server_mechanisms(server);
+    const char *mechanisms = smtp_server_auth_mechanisms(server);
     buffer_append_string(output, "250-PIPELINING\r\n");
     buffer_append_format(output, "250-SIZE %llu\r\n", (unsigned long long)limits->size);
     if (server->options.has_tls_at_hand && !server->is_tls)
@@ -97,7 +88,7 @@ static void append_extensions(const struct smtp_server *server, struct buffer *o
     buffer_append_string(output, "250 HELP\r\n");
 }
 
-void smtp_server_say_hello(struct smtp_server *server)
+void smtp_server_reply_say_hello(struct smtp_server *server)
 {
     size_t length = server->output.length;
     const char *peer = server->options.peer;
@@ -109,37 +100,11 @@ void smtp_server_say_hello(struct smtp_server *server)
     end_reply(server, length);
 }
 
-void smtp_server_say_challenge(struct smtp_server *server, struct bytes challenge)
+void smtp_server_reply_say_challenge(struct smtp_server *server, struct bytes challenge)
 {
     size_t length = server->output.length;
     buffer_append_string(&server->output, "334 ");
     base64_encode(challenge, &server->output);
     buffer_append_string(&server->output, "\r\n");
     end_reply(server, length);
-}
-
-void smtp_server_close(struct smtp_server *server, const char *enhanced, const char *text,
-                       const char *reason)
-{
-    if (server->state == SMTP_SERVER_STATE_CLOSED)
-        return;
-    /* While TLS is awaited nobody reads what is said in clear. */
-    if (text != NULL && server->state != SMTP_SERVER_STATE_TLS)
-        smtp_server_say(server, 421, enhanced, text);
-    if (server->state == SMTP_SERVER_STATE_CLOSED)
-        return;
-    server->state = SMTP_SERVER_STATE_CLOSED;
-    server->delayed_until = 0;
-    server->closed_reason = reason;
-    smtp_server_tell(server, SMTP_SERVER_CLOSED);
-}
-
-void smtp_server_close_for_memory(struct smtp_server *server)
-{
-    bool is_heard = server->state != SMTP_SERVER_STATE_TLS;
-    if (server->state == SMTP_SERVER_STATE_CLOSED)
-        return;
-    smtp_server_close(server, NULL, NULL, "out of memory");
-    if (is_heard)
-        server->last_words = BYTES("421 4.3.0 There is no memory left, try again later\r\n");
 }

@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "system"))
 
 from lab import posthorn  # noqa: E402
 from lab.house import VMAIL, House, block_of_ports, inhabitants, wait_until  # noqa: E402
+from lab.postfix import MASTER, make_queue  # noqa: E402
 
 DOMAIN = "bench.test"
 USERS = [f"u{number}" for number in range(10)]
@@ -90,30 +91,6 @@ virtual_mailbox_limit = 0
 message_size_limit = 60000000
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
-"""
-
-POSTFIX_MASTER = """
-postlog    unix-dgram n - n - 1 postlogd
-{port}     inet n - n - - smtpd
-pickup     unix n - n 60 1 pickup
-cleanup    unix n - n - 0 cleanup
-qmgr       unix n - n 300 1 qmgr
-tlsmgr     unix - - n 1000? 1 tlsmgr
-rewrite    unix - - n - - trivial-rewrite
-bounce     unix - - n - 0 bounce
-defer      unix - - n - 0 bounce
-trace      unix - - n - 0 bounce
-verify     unix - - n - 1 verify
-flush      unix n - n 1000? 0 flush
-proxymap   unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-showq      unix n - n - - showq
-error      unix - - n - - error
-retry      unix - - n - - error
-virtual    unix - n n - - virtual
-lmtp       unix - - n - - lmtp
-anvil      unix - - n - 1 anvil
-scache     unix - - n - 1 scache
 """
 
 EXIM = """
@@ -256,18 +233,11 @@ class Postfix(Server):
         self.house = house = House()
         self.make_homes()
         transport = self.start_behind()
-        house.make_directory("/var/spool/postfix")
-        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved",
-                     "trace"):
-            house.make_directory("/var/spool/postfix/" + name, owner=901, mode=0o700)
-        house.make_directory("/var/spool/postfix/pid")
-        house.make_directory("/var/spool/postfix/public", owner=901, mode=0o710, group=902)
-        house.make_directory("/var/spool/postfix/maildrop", owner=901, mode=0o730, group=902)
-        house.make_directory("/var/lib/postfix", owner=901, mode=0o700)
+        make_queue(house)
         self.port = next(house.ports)
         house.write("/etc/postfix/mailboxes", "".join(f"{user}@{DOMAIN} {user}/Maildir/\n" for user in USERS))
         house.write("/etc/postfix/main.cf", POSTFIX.format(vmail=VMAIL, transport=transport))
-        house.write("/etc/postfix/master.cf", POSTFIX_MASTER.format(port=self.port))
+        house.write("/etc/postfix/master.cf", MASTER + f"{self.port} inet n - n - - smtpd\n")
         house.start("postfix", ["/usr/lib/postfix/sbin/master", "-c", "/etc/postfix", "-d"], [self.port],
                     log="/var/log/postfix.log")
 

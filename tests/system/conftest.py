@@ -19,6 +19,7 @@ from lab.house import House  # noqa: E402
 from lab.mailbox import Post  # noqa: E402
 from lab.opensmtpd import OpenSmtpd  # noqa: E402
 from lab.postfix import Postfix  # noqa: E402
+from lab.postgres import Postgres  # noqa: E402
 from lab.proxy import Proxies  # noqa: E402
 
 
@@ -29,6 +30,21 @@ def house():
         yield built
     finally:
         built.close()
+
+
+@pytest.fixture(scope="session")
+def posthorn_program():
+    """The program under test."""
+    return os.path.join(os.environ["POSTHORN_BUILD"], "src", "posthorn")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    made = Postgres()
+    try:
+        yield made.start()
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -144,6 +144,18 @@ DOORS = {
 }
 
 
+def make_queue(house):
+    """The directories that Debian's package makes when it is installed."""
+    house.make_directory("/var/spool/postfix")
+    for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
+                 "incoming", "private", "saved", "trace"):
+        house.make_directory("/var/spool/postfix/" + name, owner=901, mode=0o700)
+    house.make_directory("/var/spool/postfix/pid")
+    house.make_directory("/var/spool/postfix/public", owner=901, mode=0o710, group=902)
+    house.make_directory("/var/spool/postfix/maildrop", owner=901, mode=0o730, group=902)
+    house.make_directory("/var/lib/postfix", owner=901, mode=0o700)
+
+
 class Postfix:
     """`ports[door]` is where a door of DOORS listens on 127.0.0.1."""
 
@@ -154,14 +166,7 @@ class Postfix:
 
     def start(self, dovecot):
         house = self.house
-        house.make_directory("/var/spool/postfix")
-        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
-                     "incoming", "private", "saved", "trace"):
-            house.make_directory("/var/spool/postfix/" + name, owner=901, mode=0o700)
-        house.make_directory("/var/spool/postfix/pid")
-        house.make_directory("/var/spool/postfix/public", owner=901, mode=0o710, group=902)
-        house.make_directory("/var/spool/postfix/maildrop", owner=901, mode=0o730, group=902)
-        house.make_directory("/var/lib/postfix", owner=901, mode=0o700)
+        make_queue(house)
         mailboxes = [f"{user} {people.local_part(user)}/Maildir/" for user in people.PASSWORDS]
         mailboxes.append(f"{people.JUERGEN_ADDRESS} {people.local_part(people.JUERGEN)}/Maildir/")
         house.write("/etc/postfix/mailboxes", "\n".join(mailboxes) + "\n")

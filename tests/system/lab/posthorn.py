@@ -18,6 +18,9 @@ DEFAULTS = {
     "limit-connections-prefix": 20000,
 }
 
+# Under the address sanitizer memory that was given back would be kept, and measured.
+ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=5:" + os.environ.get("ASAN_OPTIONS", "")}
+
 
 def in_quotes(value):
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -81,7 +84,7 @@ class Posthorn:
         with open(self.log, "ab") as sink:
             self.process = subprocess.Popen(
                 [*self.wrapper, self.program, "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL, stdout=sink,
-                stderr=sink, preexec_fn=options.pop("preexec_fn", die_with_parent), **options)
+                stderr=sink, preexec_fn=options.pop("preexec_fn", die_with_parent), env=ENVIRONMENT, **options)
         return self.process
 
     def start(self, **options):

@@ -573,6 +573,73 @@ static void parts_tell_when_memory_runs_out(void **state)
     pop3_reading_free(reading);
 }
 
+/* Stands for a session; its calls are made from here while the loop has nothing else to do. */
+struct reader {
+    struct loop_task told; /* first */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    unsigned count;
+};
+
+static void count_told(struct loop_task *task)
+{
+    struct reader *reader = (struct reader *)task;
+    pthread_mutex_lock(&reader->mutex);
+    reader->count++;
+    pthread_cond_signal(&reader->changed);
+    pthread_mutex_unlock(&reader->mutex);
+}
+
+static void wait_for_told(struct reader *reader, unsigned count)
+{
+    pthread_mutex_lock(&reader->mutex);
+    while (reader->count < count)
+        pthread_cond_wait(&reader->changed, &reader->mutex);
+    pthread_mutex_unlock(&reader->mutex);
+}
+
+static void reads_ahead_and_gives_back(void **state)
+{
+    struct house *house = *state;
+    for (int i = 0; i < 5; i++)
+        put_one(house, "x\r\n");
+    struct reader reader = {.told = {.run = count_told},
+                            .mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .changed = PTHREAD_COND_INITIALIZER};
+    struct session_identity identity = {.loop = loop_group_at(house->loops, 0), .protocol = "pop3"};
+    const uint64_t size = sizeof prefix - 1 + 3;
+    const struct pop3_server_message messages[] = {
+        {size, 1}, {size, 2}, {size, 3}, {size, 4}, {size, 5}};
+    const struct pop3_server_maildrop list = {.messages = messages, .count = 5};
+    struct pop3_reading *reading = pop3_reading_new(
+        &house->services, &identity, find_ann(house).inbox, &list, &reader.told, NULL);
+    assert_int_equal(pop3_reading_begin(reading, 0, false, 1), POP3_READING_WAITS);
+    wait_for_told(&reader, 1);
+    assert_int_equal(pop3_reading_status(reading), POP3_READING_PIECE);
+    assert_int_equal(pop3_reading_piece(reading).length, size);
+    assert_true(pop3_reading_is_at_end(reading));
+    pop3_reading_used(reading);
+    /* The next is there already, and one behind a hole as well. */
+    assert_int_equal(pop3_reading_begin(reading, 1, false, 1), POP3_READING_PIECE);
+    pop3_reading_used(reading);
+    assert_int_equal(pop3_reading_begin(reading, 3, true, 1), POP3_READING_PIECE);
+    pop3_reading_used(reading);
+    /* Nobody asks for a while. */
+    int64_t deadline = pop3_reading_deadline(reading);
+    assert_int_equal(deadline, 1 + POP3_READING_KEPT);
+    pop3_reading_tick(reading, deadline - 1);
+    assert_int_equal(pop3_reading_deadline(reading), deadline);
+    pop3_reading_tick(reading, deadline);
+    assert_int_equal(pop3_reading_deadline(reading), 0);
+    assert_int_equal(pop3_reading_begin(reading, 4, false, deadline), POP3_READING_WAITS);
+    wait_for_told(&reader, 2);
+    assert_int_equal(pop3_reading_status(reading), POP3_READING_PIECE);
+    pop3_reading_used(reading);
+    /* The last of them: nothing is kept. */
+    assert_int_equal(pop3_reading_deadline(reading), 0);
+    pop3_reading_free(reading);
+}
+
 static int set_up_with_limits(void **state)
 {
     struct house_wish wish = {.limits = {.pop3 = {.errors = 2}}};
@@ -608,6 +675,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(survives_callers_that_leave),
     HOUSE_TEST(ends_when_the_server_does),
     HOUSE_TEST(parts_tell_when_memory_runs_out),
+    HOUSE_TEST(reads_ahead_and_gives_back),
     cmocka_unit_test_setup_teardown(keeps_the_limits_of_the_services, set_up_with_limits,
                                     house_tear_down),
 };

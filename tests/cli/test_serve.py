@@ -9,6 +9,7 @@ import ssl
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -281,13 +282,23 @@ class SignalTest(ServerCase):
         idle = smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=DEADLINE)
         server.signal(signal.SIGTERM)
         self.assertEqual(idle.getreply()[0], 421)
-        self.assertRaises(OSError, socket.create_connection, ("127.0.0.1", server.port("smtp")), 2)
+        self.wait_until_nobody_is_let_in(server.port("smtp"))
         client.send("late\r\n.\r\n")
         self.assertEqual(client.getreply()[0], 250)
         self.assertIn("event=server.stopped", server.end())
         client.close()
         idle.close()
         self.assertEqual(len(self.letters(self.serve_here())), 1)
+
+    def wait_until_nobody_is_let_in(self, port):
+        """The listener may end a moment after the connections of another loop."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
+            except OSError:
+                return
+        self.fail("connections are still accepted")
 
     def test_a_second_signal_ends_at_once(self):
         server = self.serve_here()
@@ -366,11 +377,36 @@ class DevTest(ServerCase):
 
 
 class StartTest(ServerCase):
-    def test_the_first_letter_and_the_second(self):
-        offset = 0
+    def free_offset(self):
         for offset in range(7000, 50000, 997):
             if all(is_free(port + offset) for port in (2525, 2587, 2465, 2110, 2995)):
-                break
+                return offset
+        return self.fail("no free ports")
+
+    def test_it_goes_on_serving_until_control_c(self):
+        process = subprocess.Popen([str(SOURCE / "script" / "start"), "--data", str(self.home / "data"),
+                                    "--port-offset", str(self.free_offset())], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   env=self.environment({"POSTHORN": program.PATH}),
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        output = b""
+        while b"Control-C ends it" not in output:
+            piece = os.read(process.stdout.fileno(), 4096)
+            self.assertTrue(piece, output.decode())
+            output += piece
+        # The hint is written by a program of its own, which Control-C would hit as well.
+        while b"posthorn.log\n\n" not in output:
+            output += os.read(process.stdout.fileno(), 4096)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=DEADLINE)
+        log = (self.home / "data" / "posthorn.log").read_text(encoding="utf-8")
+        self.assertIn("event=server.stopped", log)
+
+    def test_the_first_letter_and_the_second(self):
+        offset = self.free_offset()
         for count in ("1 letter in", "2 letters in"):
             done = self.call([str(SOURCE / "script" / "start"), "--once", "--data", str(self.home / "data"),
                               "--port-offset", str(offset)], b"", {"POSTHORN": program.PATH}, {})

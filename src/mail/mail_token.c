@@ -29,6 +29,11 @@ static bool is_at(const struct mail_token *token, const struct scan_class *class
     return c >= 0 && class->has[c];
 }
 
+bool mail_token_is_at_word(const struct mail_token *token)
+{
+    return scan_peek(&token->scan) == '"' || is_at(token, &atom_or_dot_characters);
+}
+
 static void put_comment(struct mail_token *token, const char *start, const char *end)
 {
     if (token->comment != NULL)
@@ -92,10 +97,15 @@ enum mail_token_result mail_token_take_local_part(struct mail_token *token, stru
     if (!is_at(token, &atom_or_dot_characters))
         return MAIL_TOKEN_BROKEN;
     for (;;) {
-        buffer_append(out, scan_take_while(&token->scan, &atom_or_dot_characters));
+        struct bytes run = scan_take_while(&token->scan, &atom_or_dot_characters);
+        buffer_append(out, run);
+        int c = scan_peek(&token->scan);
         enum mail_token_result result = mail_token_skip_blanks(token);
-        if (result != MAIL_TOKEN_MORE || scan_peek(&token->scan) != '.')
-            return result;
+        if (result == MAIL_TOKEN_MORE && scan_peek(&token->scan) == '.')
+            continue;
+        /* A dot at the end stands before "@", or before another word of a name, or is broken. */
+        bool is_dot_last = run.data[run.length - 1] == '.' && c >= 0 && c != '@';
+        return is_dot_last && !mail_token_is_at_word(token) ? MAIL_TOKEN_BROKEN : result;
     }
 }
 
@@ -158,7 +168,7 @@ enum mail_token_result mail_token_take_phrase(struct mail_token *token, struct b
         }
         if (result != MAIL_TOKEN_MORE)
             return result;
-        if (scan_peek(&token->scan) != '"' && !is_at(token, &atom_or_dot_characters))
+        if (!mail_token_is_at_word(token))
             return result;
         buffer_append_char(out, ' ');
     }
@@ -171,7 +181,8 @@ static enum mail_token_result take_literal(struct mail_token *token, struct buff
         int c = scan_take(&token->scan);
         if (c == '\\')
             c = scan_take(&token->scan) < 0 ? -1 : 0;
-        if (c < 0)
+        bool is_first = token->scan.position == start + 1;
+        if (c < 0 || (c == '[' && !is_first))
             return MAIL_TOKEN_BROKEN;
         if (c == ']') {
             message_header_unfold(bytes_of(start, (size_t)(token->scan.position - start)), out);

@@ -26,6 +26,9 @@ extern const struct scan_class mail_token_atom_characters;
 /* Blanks, line ends and comments. */
 enum mail_token_result mail_token_skip_blanks(struct mail_token *token);
 
+/* A quote, a dot or an atom is next. */
+bool mail_token_is_at_word(const struct mail_token *token);
+
 /* Each appends what it takes to *out. */
 enum mail_token_result mail_token_take_atom(struct mail_token *token, struct buffer *out);
 /* Of an address: a quoted string, or atoms and dots, also too many of them. */

@@ -81,12 +81,6 @@ static int peek(const struct address_state *state)
     return scan_peek(&state->token.scan);
 }
 
-static bool is_at_word(const struct address_state *state)
-{
-    int c = peek(state);
-    return c == '.' || (c >= 0 && mail_token_atom_characters.has[c]);
-}
-
 static enum mail_token_result take_local_part(struct address_state *state)
 {
     struct buffer *text = &state->reader->text;
@@ -178,38 +172,49 @@ static enum mail_token_result take_named(struct address_state *state)
     return scan_is_at_end(&state->token.scan) ? MAIL_TOKEN_END : MAIL_TOKEN_MORE;
 }
 
-/* Words where an address should be are the name of somebody who has none. */
-static enum mail_token_result take_words(struct address_state *state)
+/* Words where an address should be, of which the first has been taken, are the name of somebody who
+   has none. */
+static enum mail_token_result take_words(struct address_state *state, bool is_quoted)
 {
     struct buffer *text = &state->reader->text;
     enum mail_token_result result = MAIL_TOKEN_MORE;
-    while (result == MAIL_TOKEN_MORE && (peek(state) == '"' || is_at_word(state))) {
+    size_t count = 1;
+    while (result == MAIL_TOKEN_MORE && mail_token_is_at_word(&state->token)) {
+        size_t before = text->length;
         buffer_append_char(text, ' ');
         result = mail_token_take_local_part(&state->token, text);
+        /* A quote that is not closed may have given something all the same. */
+        if (text->length == before + 1)
+            buffer_truncate(text, before);
+        else
+            count++;
     }
-    keep(state, NAME, 0);
-    state->is_there[MAILBOX] = false;
+    if (count > 1 || is_quoted) {
+        keep(state, NAME, 0);
+        state->is_there[MAILBOX] = false;
+    }
     return result;
 }
 
 /* local@host, whose name old programs put into a comment behind it. */
 static enum mail_token_result take_bare(struct address_state *state)
 {
-    buffer_reset(&state->reader->comment);
-    state->token.comment = &state->reader->comment;
+    struct buffer *comment = &state->reader->comment;
+    buffer_reset(comment);
+    state->token.comment = comment;
     bool is_quoted = peek(state) == '"';
     enum mail_token_result result = take_local_part(state);
-    if (result != MAIL_TOKEN_BROKEN && peek(state) != '@' && state->reader->comment.length == 0 &&
-        (is_quoted || peek(state) == '"' || is_at_word(state))) {
-        result = take_words(state);
-    } else if (peek(state) == '@') {
+    if (peek(state) == '@') {
         enum mail_token_result of_host = take_host(state);
         if (of_host != MAIL_TOKEN_MORE)
             result = of_host;
+    } else if (result != MAIL_TOKEN_BROKEN && comment->length == 0 &&
+               (is_quoted || mail_token_is_at_word(&state->token))) {
+        result = take_words(state, is_quoted);
     }
     state->token.comment = NULL;
-    if (state->reader->comment.length > 0 && !state->is_there[NAME])
-        keep_word(state, NAME, buffer_bytes(&state->reader->comment));
+    if (comment->length > 0 && !state->is_there[NAME])
+        keep_word(state, NAME, buffer_bytes(comment));
     return result;
 }
 

@@ -1,118 +1,22 @@
 /* POP3 sessions over real sockets, loops and workers, and a store in a file. */
 #include "session/pop3_session.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/base64.h"
 #include "base/buffer.h"
-#include "failing_allocation.h"
 #include "sasl/sasl_scram.h"
-#include "session/pop3_maildrop.h"
-#include "session/pop3_reading.h"
-#include "session/session_house.h"
-#include "store/store_delivery.h"
-#include "store/store_maildrop.h"
+#include "session/session_letters.h"
 
 enum {
     MANY = 300,
     LARGE = 700 * 1024,
-    TEXT_MAX = 1024 * 1024,
     TRIES_MAX = 20000
 };
 
-static const char prefix[] = "Return-Path: <a@away.example>\r\n";
-
 /* ---- what lies in the mailbox ---- */
-
-struct letter {
-    struct store_delivery delivery; /* first */
-    struct message_parsed parsed;
-    struct store_delivery_local local;
-};
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
-static size_t ended;
-
-static void tell_end(struct store_job *job)
-{
-    pthread_mutex_lock(&mutex);
-    ended += job->is_done;
-    pthread_cond_signal(&has_ended);
-    pthread_mutex_unlock(&mutex);
-}
-
-static void wait_for(size_t count)
-{
-    pthread_mutex_lock(&mutex);
-    while (ended < count)
-        pthread_cond_wait(&has_ended, &mutex);
-    pthread_mutex_unlock(&mutex);
-}
-
-static struct store_account find_ann(struct house *house)
-{
-    struct store_account ann;
-    bool is_found;
-    assert_true(
-        store_account_find(house->reader, BYTES("ann@home.example"), &ann, &is_found, NULL));
-    assert_true(is_found);
-    return ann;
-}
-
-static void post(struct house *house, struct letter *letter, const struct store_account *account,
-                 struct bytes text)
-{
-    *letter = (struct letter){
-        .parsed = {.header = BYTES("header"),
-                   .envelope = BYTES("envelope"),
-                   .structure = BYTES("structure"),
-                   .size = text.length},
-        .local = {.account = account->id,
-                  .mailbox = account->inbox,
-                  .prefix = bytes_from_string(prefix)},
-        .delivery = {.job = {.done = tell_end},
-                     .store = house->store,
-                     .id = store_id_make(house->store),
-                     .local_count = 1},
-    };
-    letter->delivery.draft = store_draft_new(house->store, NULL);
-    assert_non_null(letter->delivery.draft);
-    while (text.length > 0) {
-        struct bytes piece = bytes_slice(text, 0, 64 * 1024);
-        text = bytes_skip(text, piece.length);
-        if (store_draft_is_full(letter->delivery.draft))
-            assert_true(store_draft_spill(letter->delivery.draft, NULL));
-        assert_true(store_draft_append(letter->delivery.draft, piece, NULL));
-    }
-    letter->delivery.parsed = &letter->parsed;
-    letter->delivery.locals = &letter->local;
-    store_delivery_submit(&letter->delivery);
-}
-
-/* Delivers them all to ann, in this order. */
-static void put(struct house *house, const struct bytes *texts, size_t count)
-{
-    struct store_account ann = find_ann(house);
-    struct letter *letters = calloc(count, sizeof *letters);
-    assert_non_null(letters);
-    ended = 0;
-    for (size_t i = 0; i < count; i++)
-        post(house, &letters[i], &ann, texts[i]);
-    wait_for(count);
-    for (size_t i = 0; i < count; i++)
-        store_draft_free(letters[i].delivery.draft);
-    free(letters);
-}
-
-static void put_one(struct house *house, const char *text)
-{
-    struct bytes bytes = bytes_from_string(text);
-    put(house, &bytes, 1);
-}
 
 /* Message i of many: of a size of its own, the number in its first line. */
 static struct bytes make_text(size_t i, char *memory, size_t size)
@@ -127,7 +31,7 @@ static void put_many(struct house *house, char (*memory)[2048], struct bytes *te
 {
     for (size_t i = 0; i < MANY; i++)
         texts[i] = make_text(i, memory[i], sizeof memory[i]);
-    put(house, texts, MANY);
+    letters_put(house, texts, MANY);
 }
 
 /* ---- clients ---- */
@@ -174,7 +78,7 @@ static void hear_text(struct caller *caller, struct bytes text)
 static void hear_message(struct caller *caller, struct bytes text)
 {
     caller_hear(caller, "+OK The message follows\r\n");
-    hear_text(caller, bytes_from_string(prefix));
+    hear_text(caller, bytes_from_string(letters_prefix));
     hear_text(caller, text);
     hear_text(caller, BYTES(".\r\n"));
 }
@@ -191,15 +95,15 @@ static void quit(struct caller *caller)
 static void serves_a_whole_session(void **state)
 {
     struct house *house = *state;
-    put_one(house, "Subject: 1\r\n\r\n.\r\n..x\r\nbare\nend");
-    put_one(house, "Subject: 2\r\n\r\na\r\nb\r\n");
+    letters_put_one(house, "Subject: 1\r\n\r\n.\r\n..x\r\nbare\nend");
+    letters_put_one(house, "Subject: 2\r\n\r\na\r\nb\r\n");
     struct caller caller = call_as_ann(house);
     caller_ask(&caller, "STAT\r\n", "+OK 2 ");
     caller_ask(&caller, "RETR 1\r\n", "+OK");
-    hear_text(&caller, bytes_from_string(prefix));
+    hear_text(&caller, bytes_from_string(letters_prefix));
     hear_text(&caller, BYTES("Subject: 1\r\n\r\n..\r\n...x\r\nbare\r\nend\r\n.\r\n"));
     caller_ask(&caller, "TOP 2 1\r\n", "+OK");
-    hear_text(&caller, bytes_from_string(prefix));
+    hear_text(&caller, bytes_from_string(letters_prefix));
     hear_text(&caller, BYTES("Subject: 2\r\n\r\na\r\n.\r\n"));
     caller_ask(&caller, "UIDL 2\r\n", "+OK 2 ");
     caller_ask(&caller, "DELE 1\r\n", "+OK");
@@ -208,7 +112,7 @@ static void serves_a_whole_session(void **state)
     assert_int_equal(house_count(house, "ann@home.example"), 1);
     caller = call_as_ann(house);
     caller_ask(&caller, "RETR 1\r\n", "+OK");
-    hear_text(&caller, bytes_from_string(prefix));
+    hear_text(&caller, bytes_from_string(letters_prefix));
     hear_text(&caller, BYTES("Subject: 2\r\n\r\na\r\nb\r\n.\r\n"));
     quit(&caller);
     house_wait_for_log(house, "event=pop3.login ");
@@ -220,8 +124,8 @@ static void unique_ids_stay(void **state)
 {
     struct house *house = *state;
     char first[64];
-    put_one(house, "1\r\n");
-    put_one(house, "2\r\n");
+    letters_put_one(house, "1\r\n");
+    letters_put_one(house, "2\r\n");
     struct caller caller = call_as_ann(house);
     snprintf(first, sizeof first, "%s", caller_ask(&caller, "UIDL 2\r\n", "+OK 2 "));
     caller_ask(&caller, "DELE 1\r\n", "+OK");
@@ -234,12 +138,12 @@ static void unique_ids_stay(void **state)
 static void speaks_tls(void **state)
 {
     struct house *house = *state;
-    put_one(house, "Subject: x\r\n\r\nx\r\n");
+    letters_put_one(house, "Subject: x\r\n\r\nx\r\n");
     struct caller caller = house_call(house, HOUSE_POP3S);
     caller_ask(&caller, "STLS\r\n", "-ERR");
     log_in(&caller, "+OK Welcome: 1 messages");
     caller_ask(&caller, "RETR 1\r\n", "+OK");
-    hear_text(&caller, bytes_from_string(prefix));
+    hear_text(&caller, bytes_from_string(letters_prefix));
     hear_text(&caller, BYTES("Subject: x\r\n\r\nx\r\n.\r\n"));
     quit(&caller);
     caller = house_call(house, HOUSE_POP3);
@@ -331,8 +235,8 @@ static void one_session_has_the_mailbox(void **state)
 static void what_was_not_quit_deletes_nothing(void **state)
 {
     struct house *house = *state;
-    put_one(house, "1\r\n");
-    put_one(house, "2\r\n");
+    letters_put_one(house, "1\r\n");
+    letters_put_one(house, "2\r\n");
     struct caller caller = call_as_ann(house);
     caller_ask(&caller, "DELE 1\r\nDELE 2\r\n", "+OK");
     caller_hear(&caller, "+OK");
@@ -398,9 +302,9 @@ static void streams_large_messages(void **state)
 {
     struct house *house = *state;
     char *text = make_large();
-    put_one(house, "small\r\n");
-    put_one(house, text);
-    put_one(house, "small, too\r\n");
+    letters_put_one(house, "small\r\n");
+    letters_put_one(house, text);
+    letters_put_one(house, "small, too\r\n");
     struct caller caller = call_as_ann(house);
     /* The client reads nothing for a while: others are served meanwhile. */
     caller_say(&caller, "RETR 2\r\nRETR 1\r\nTOP 2 3\r\nRETR 2\r\nRETR 3\r\n");
@@ -411,7 +315,7 @@ static void streams_large_messages(void **state)
     hear_message(&caller, bytes_from_string(text));
     hear_message(&caller, BYTES("small\r\n"));
     caller_hear(&caller, "+OK");
-    hear_text(&caller, bytes_from_string(prefix));
+    hear_text(&caller, bytes_from_string(letters_prefix));
     const char *end = text;
     for (int i = 0; i < 5; i++)
         end = strchr(end, '\n') + 1;
@@ -429,26 +333,14 @@ static void streams_large_messages(void **state)
     free(text);
 }
 
-static void remove_by_hand(struct house *house, uint32_t uid)
-{
-    struct store_removal removal = {.job = {.done = tell_end},
-                                    .store = house->store,
-                                    .mailbox = find_ann(house).inbox,
-                                    .uids = &uid,
-                                    .count = 1};
-    ended = 0;
-    store_removal_submit(&removal);
-    wait_for(1);
-}
-
 static void tells_what_others_removed(void **state)
 {
     struct house *house = *state;
-    put_one(house, "1\r\n");
-    put_one(house, "2\r\n");
-    put_one(house, "3\r\n");
+    letters_put_one(house, "1\r\n");
+    letters_put_one(house, "2\r\n");
+    letters_put_one(house, "3\r\n");
     struct caller caller = call_as_ann(house);
-    remove_by_hand(house, 2);
+    letters_remove(house, 2);
     caller_say(&caller, "RETR 1\r\n");
     hear_message(&caller, BYTES("1\r\n"));
     caller_ask(&caller, "RETR 2\r\n", "-ERR That message was removed");
@@ -464,7 +356,7 @@ static void tells_what_others_removed(void **state)
 static void a_store_in_trouble_is_temporary(void **state)
 {
     struct house *house = *state;
-    put_one(house, "1\r\n");
+    letters_put_one(house, "1\r\n");
     struct caller caller = call_as_ann(house);
     house_execute(house, "ALTER TABLE message RENAME TO message_away");
     caller_ask(&caller, "RETR 1\r\n", "-ERR [SYS/TEMP]");
@@ -496,8 +388,8 @@ static void survives_callers_that_leave(void **state)
         STEPS = sizeof steps / sizeof steps[0]
     };
     char *text = make_large();
-    put_one(house, text);
-    put_one(house, "2\r\n");
+    letters_put_one(house, text);
+    letters_put_one(house, "2\r\n");
     for (size_t round = 0; round < 6; round++) {
         for (size_t last = 0; last + 1 < STEPS; last++) {
             struct caller caller = house_call(house, HOUSE_POP3);
@@ -522,7 +414,7 @@ static void survives_callers_that_leave(void **state)
 static void ends_when_the_server_does(void **state)
 {
     struct house *house = *state;
-    put_one(house, "1\r\n");
+    letters_put_one(house, "1\r\n");
     struct caller idle = house_call(house, HOUSE_POP3);
     struct caller busy = call_as_ann(house);
     caller_ask(&busy, "DELE 1\r\n", "+OK");
@@ -534,110 +426,6 @@ static void ends_when_the_server_does(void **state)
     caller_hang_up(&idle);
     caller_hang_up(&busy);
     assert_int_equal(house_count(house, "ann@home.example"), 1);
-}
-
-static void hear_nothing(struct loop_task *task)
-{
-    (void)task;
-    abort();
-}
-
-static void parts_tell_when_memory_runs_out(void **state)
-{
-    struct house *house = *state;
-    struct fault fault = {0};
-    struct loop_task told = {.run = hear_nothing};
-    struct session_identity identity = {.loop = loop_group_at(house->loops, 0), .protocol = "pop3"};
-    const struct pop3_server_message message = {.size = 1, .uid = 1};
-    const struct pop3_server_maildrop list = {.messages = &message, .count = 1};
-    for (size_t count = 0; count < 2; count++) {
-        failing_allocation_start(count);
-        struct pop3_maildrop *maildrop =
-            pop3_maildrop_new(&house->services, house->locks, &identity, 5, &told, &fault);
-        assert_true(failing_allocation_stop());
-        assert_null(maildrop);
-        assert_int_equal(fault.kind, FAULT_TEMPORARY);
-    }
-    assert_int_equal(pop3_locks_take(house->locks, 5), POP3_LOCKS_TAKEN);
-    failing_allocation_start(0);
-    struct pop3_reading *reading =
-        pop3_reading_new(&house->services, &identity, 5, &list, &told, &fault);
-    assert_true(failing_allocation_stop());
-    assert_null(reading);
-    reading = pop3_reading_new(&house->services, &identity, 5, &list, &told, &fault);
-    failing_allocation_start(0);
-    enum pop3_reading_status status = pop3_reading_begin(reading, 0, false, 1);
-    assert_true(failing_allocation_stop());
-    assert_int_equal(status, POP3_READING_FAILED);
-    assert_int_equal(pop3_reading_deadline(reading), 0);
-    pop3_reading_free(reading);
-}
-
-/* Stands for a session; its calls are made from here while the loop has nothing else to do. */
-struct reader {
-    struct loop_task told; /* first */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    unsigned count;
-};
-
-static void count_told(struct loop_task *task)
-{
-    struct reader *reader = (struct reader *)task;
-    pthread_mutex_lock(&reader->mutex);
-    reader->count++;
-    pthread_cond_signal(&reader->changed);
-    pthread_mutex_unlock(&reader->mutex);
-}
-
-static void wait_for_told(struct reader *reader, unsigned count)
-{
-    pthread_mutex_lock(&reader->mutex);
-    while (reader->count < count)
-        pthread_cond_wait(&reader->changed, &reader->mutex);
-    pthread_mutex_unlock(&reader->mutex);
-}
-
-static void reads_ahead_and_gives_back(void **state)
-{
-    struct house *house = *state;
-    for (int i = 0; i < 5; i++)
-        put_one(house, "x\r\n");
-    struct reader reader = {.told = {.run = count_told},
-                            .mutex = PTHREAD_MUTEX_INITIALIZER,
-                            .changed = PTHREAD_COND_INITIALIZER};
-    struct session_identity identity = {.loop = loop_group_at(house->loops, 0), .protocol = "pop3"};
-    const uint64_t size = sizeof prefix - 1 + 3;
-    const struct pop3_server_message messages[] = {
-        {size, 1}, {size, 2}, {size, 3}, {size, 4}, {size, 5}};
-    const struct pop3_server_maildrop list = {.messages = messages, .count = 5};
-    struct pop3_reading *reading = pop3_reading_new(
-        &house->services, &identity, find_ann(house).inbox, &list, &reader.told, NULL);
-    assert_int_equal(pop3_reading_begin(reading, 0, false, 1), POP3_READING_WAITS);
-    wait_for_told(&reader, 1);
-    assert_int_equal(pop3_reading_status(reading), POP3_READING_PIECE);
-    assert_int_equal(pop3_reading_piece(reading).length, size);
-    assert_true(pop3_reading_is_at_end(reading));
-    pop3_reading_used(reading);
-    /* The next is there already, and one behind a hole as well. */
-    assert_int_equal(pop3_reading_begin(reading, 1, false, 1), POP3_READING_PIECE);
-    pop3_reading_used(reading);
-    assert_int_equal(pop3_reading_begin(reading, 3, true, 1), POP3_READING_PIECE);
-    pop3_reading_used(reading);
-    /* Nobody asks for a while. */
-    int64_t deadline = pop3_reading_deadline(reading);
-    assert_int_equal(deadline, 1 + POP3_READING_KEPT);
-    pop3_reading_tick(reading, deadline - 1);
-    assert_int_equal(pop3_reading_deadline(reading), deadline);
-    pop3_reading_tick(reading, deadline);
-    assert_int_equal(pop3_reading_deadline(reading), 0);
-    assert_int_equal(pop3_reading_begin(reading, 4, false, deadline), POP3_READING_WAITS);
-    wait_for_told(&reader, 2);
-    assert_int_equal(pop3_reading_status(reading), POP3_READING_PIECE);
-    pop3_reading_used(reading);
-    /* The last of them: nothing is kept. */
-    assert_int_equal(pop3_reading_deadline(reading), 0);
-    pop3_reading_free(reading);
 }
 
 static int set_up_with_limits(void **state)
@@ -674,8 +462,6 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(a_store_in_trouble_is_temporary),
     HOUSE_TEST(survives_callers_that_leave),
     HOUSE_TEST(ends_when_the_server_does),
-    HOUSE_TEST(parts_tell_when_memory_runs_out),
-    HOUSE_TEST(reads_ahead_and_gives_back),
     cmocka_unit_test_setup_teardown(keeps_the_limits_of_the_services, set_up_with_limits,
                                     house_tear_down),
 };

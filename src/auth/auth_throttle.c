@@ -4,6 +4,8 @@
 #include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
+/* Out of memory is one failure forgotten, not the end of the program. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "base/buffer.h"
@@ -134,6 +136,11 @@ static struct entry *touch(struct auth_throttle *throttle, enum scope scope, str
     }
     make_key(throttle, scope, user, prefix, entry->key);
     HASH_ADD(hh, throttle->entries, key, KEY_SIZE, entry);
+    /* uthash leaves the table out of an entry that it could not add. */
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return NULL;
+    }
     return entry;
 }
 

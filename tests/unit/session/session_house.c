@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "failing_allocation.h"
 #include "net/net_certificate_make.h"
 #include "net/net_tls_server.h"
 #include "sasl/sasl_verifier.h"
@@ -228,6 +230,11 @@ void house_stop(struct house *house)
     loop_group_stop(house->loops, 1000L * PATIENCE_SECONDS);
 }
 
+void house_kill(struct house *house)
+{
+    loop_group_stop(house->loops, 0);
+}
+
 static void remove_file(struct house *house, const char *name)
 {
     char path[256];
@@ -274,6 +281,65 @@ void house_execute(struct house *house, const char *sql)
     if (sqlite3_exec(handle, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s", message);
     sqlite3_close(handle);
+}
+
+struct sqlite3 *house_lock(struct house *house)
+{
+    sqlite3 *handle = NULL;
+    assert_int_equal(sqlite3_open(house->place, &handle), SQLITE_OK);
+    sqlite3_busy_timeout(handle, 1000 * PATIENCE_SECONDS);
+    assert_int_equal(sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    return handle;
+}
+
+void house_unlock(struct sqlite3 *lock)
+{
+    assert_int_equal(sqlite3_exec(lock, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(lock);
+}
+
+struct memory_task {
+    struct loop_task task;
+    sem_t done;
+    bool is_taken;
+    size_t count;
+    bool has_failed;
+};
+
+static void change_memory(struct loop_task *task)
+{
+    struct memory_task *memory = (struct memory_task *)task;
+    if (memory->is_taken)
+        failing_allocation_start(memory->count);
+    else
+        memory->has_failed = failing_allocation_stop();
+    sem_post(&memory->done);
+}
+
+static bool run_on_loops(struct house *house, struct memory_task *memory)
+{
+    bool has_failed = false;
+    sem_init(&memory->done, 0, 0);
+    memory->task.run = change_memory;
+    for (unsigned i = 0; i < loop_group_count(house->loops); i++) {
+        memory->has_failed = false;
+        loop_post(loop_group_at(house->loops, i), &memory->task);
+        while (sem_wait(&memory->done) != 0)
+            ;
+        has_failed = has_failed || memory->has_failed;
+    }
+    sem_destroy(&memory->done);
+    return has_failed;
+}
+
+void house_take_memory(struct house *house, size_t count)
+{
+    run_on_loops(house, &(struct memory_task){.is_taken = true, .count = count});
+}
+
+bool house_restore_memory(struct house *house)
+{
+    return run_on_loops(house, &(struct memory_task){.is_taken = false});
 }
 
 static int64_t find_inbox(struct house *house, const char *login)
@@ -410,24 +476,41 @@ static bool read_byte(struct caller *caller, char *byte)
                                 : recv(caller->descriptor, byte, 1, 0)) == 1;
 }
 
-const char *caller_hear(struct caller *caller, const char *start)
+/* The whole reply, with a NUL behind it; *last is where its last line begins. False: the end came
+ * first. */
+static bool read_reply(struct caller *caller, char reply[REPLY_MAX], size_t *last)
 {
-    static char reply[REPLY_MAX];
     size_t length = 0;
     size_t line = 0;
     do {
-        if (length >= sizeof(reply) - 1 || !read_byte(caller, &reply[length])) {
-            reply[length] = '\0';
-            fail_msg("instead of \"%s\" the end came behind \"%s\"", start, reply);
-        }
+        reply[length] = '\0';
+        if (length >= REPLY_MAX - 1 || !read_byte(caller, &reply[length]))
+            return false;
         length++;
         if (reply[length - 1] == '\n' && length - line > 3 && reply[line + 3] == '-')
             line = length;
     } while (reply[length - 1] != '\n' || line == length);
     reply[length] = '\0';
-    if (strncmp(reply + line, start, strlen(start)) != 0)
-        fail_msg("instead of \"%s\" came \"%s\"", start, reply);
-    return reply;
+    *last = line;
+    return true;
+}
+
+static char last_reply[REPLY_MAX];
+
+const char *caller_hear(struct caller *caller, const char *start)
+{
+    size_t last = 0;
+    if (!read_reply(caller, last_reply, &last))
+        fail_msg("instead of \"%s\" the end came behind \"%s\"", start, last_reply);
+    if (strncmp(last_reply + last, start, strlen(start)) != 0)
+        fail_msg("instead of \"%s\" came \"%s\"", start, last_reply);
+    return last_reply;
+}
+
+int caller_hear_code(struct caller *caller)
+{
+    size_t last = 0;
+    return read_reply(caller, last_reply, &last) ? atoi(last_reply + last) : 0;
 }
 
 void caller_read(struct caller *caller, char *memory, size_t size)

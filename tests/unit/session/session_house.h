@@ -54,10 +54,21 @@ struct house_wish {
 int house_set_up(void **state);
 struct house *house_open(const struct house_wish *wish);
 void house_stop(struct house *house); /* the loops; all else stands until house_tear_down */
+void house_kill(struct house *house); /* the same, without waiting for anybody */
 int house_tear_down(void **state);
 
 /* Runs SQL on the file, from beside the server. */
 void house_execute(struct house *house, const char *sql);
+
+/* Keeps the store from writing anything, from lock to unlock. */
+struct sqlite3;
+struct sqlite3 *house_lock(struct house *house);
+void house_unlock(struct sqlite3 *lock);
+
+/* From now on allocations fail on the loops' threads, after `count` of them on each; until
+ * house_restore_memory, whose answer is whether one failed. */
+void house_take_memory(struct house *house, size_t count);
+bool house_restore_memory(struct house *house);
 
 /* What lies in the inbox: how many, and the n-th (from 0) as text, to be freed. */
 size_t house_count(struct house *house, const char *login);
@@ -91,6 +102,8 @@ void caller_say_bytes(struct caller *caller, struct bytes bytes);
  * next call. */
 const char *caller_hear(struct caller *caller, const char *start);
 void caller_hear_end(struct caller *caller);
+/* The code of the reply, whatever it is; 0 = the end came. */
+int caller_hear_code(struct caller *caller);
 /* Reads exactly so many bytes. */
 void caller_read(struct caller *caller, char *memory, size_t size);
 /* Both. */

@@ -571,6 +571,94 @@ static void survives_callers_that_leave(void **state)
     assert_int_equal(house_count(house, "bob@home.example"), 0);
 }
 
+/* Each allocation of the loops fails in turn, in every phase: what was promised is kept, once and
+ * by all, and the house stands. (Without memory for the 250 itself a message is kept that was not
+ * promised, as when the connection is lost before it.) */
+static void survives_loops_without_memory(void **state)
+{
+    struct house *house = *state;
+    static const char *const steps[] = {
+        "MAIL FROM:<ann+x@home.example> SIZE=100\r\n",
+        "RCPT TO:<both@home.example>\r\n",
+        "DATA\r\n",
+        "Subject: x\r\n\r\nx\r\n.\r\n",
+    };
+    size_t promised = 0;
+    bool has_failed = true;
+    for (size_t count = 0; has_failed; count++) {
+        struct caller caller = house_call(house, HOUSE_CLEAR);
+        log_in(&caller);
+        house_take_memory(house, count);
+        int code = 250;
+        size_t i = 0;
+        while (i < 4 && (code == 250 || code == 354)) {
+            caller_say(&caller, steps[i++]);
+            code = caller_hear_code(&caller);
+        }
+        promised += i == 4 && code == 250;
+        has_failed = house_restore_memory(house);
+        assert_true(code == 0 || code == 250 || (code >= 400 && code < 500));
+        caller_hang_up(&caller);
+    }
+    assert_true(promised > 0);
+    assert_true(house_count(house, "ann@home.example") >= promised);
+    assert_int_equal(house_count(house, "ann@home.example"),
+                     house_count(house, "bob@home.example"));
+}
+
+static void survives_logins_without_memory(void **state)
+{
+    struct house *house = *state;
+    bool has_failed = true;
+    for (size_t count = 0; has_failed; count++) {
+        struct caller caller = house_call(house, HOUSE_CLEAR);
+        caller_ask(&caller, "EHLO client.example\r\n", "250 ");
+        house_take_memory(house, count);
+        caller_say(&caller, "AUTH PLAIN AGFubkBob21lLmV4YW1wbGUAc2VjcmV0\r\n");
+        int code = caller_hear_code(&caller);
+        has_failed = house_restore_memory(house);
+        assert_true(code == 0 || code == 235 || code == 421 || code == 454 || code == 451);
+        assert_true(has_failed || code == 235);
+        caller_hang_up(&caller);
+    }
+}
+
+/* A message that is being written when its connection, or the whole server, goes: it is kept or it
+ * is not, and whatever belonged to it is freed when the store is done with it. */
+static void survives_the_end_in_mid_delivery(void **state)
+{
+    struct house *house = *state;
+    for (int round = 0; round < 6; round++) {
+        struct sqlite3 *lock = house_lock(house);
+        struct caller caller = call_with_hello(house, HOUSE_OUTSIDE);
+        begin_letter(&caller, "a@away.example", "bob@home.example");
+        caller_say(&caller, "Subject: x\r\n\r\nx\r\n.\r\n");
+        if (round % 2 == 0) {
+            caller_reset(&caller);
+            house_wait_for_log(house, "event=smtp.closed");
+        } else {
+            caller_hang_up(&caller);
+        }
+        house_unlock(lock);
+    }
+    struct sqlite3 *lock = house_lock(house);
+    size_t length;
+    char *text = make_large(3 * 1024 * 1024, &length);
+    struct caller callers[4];
+    for (size_t i = 0; i < 4; i++) {
+        callers[i] = call_with_hello(house, HOUSE_OUTSIDE);
+        begin_letter(&callers[i], "a@away.example", "carl@home.example");
+        caller_say_bytes(&callers[i], bytes_of(text, i == 0 ? 100 : length));
+        if (i % 2 == 0)
+            caller_say(&callers[i], "\r\n.\r\n");
+    }
+    house_kill(house);
+    house_unlock(lock);
+    for (size_t i = 0; i < 4; i++)
+        caller_hang_up(&callers[i]);
+    free(text);
+}
+
 static void *stop_house(void *house)
 {
     house_stop(house);
@@ -674,6 +762,9 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(announced_sizes_are_told_at_rcpt),
     HOUSE_TEST(a_store_in_trouble_is_temporary),
     HOUSE_TEST(survives_callers_that_leave),
+    HOUSE_TEST(survives_loops_without_memory),
+    HOUSE_TEST(survives_logins_without_memory),
+    HOUSE_TEST(survives_the_end_in_mid_delivery),
     HOUSE_TEST(ends_when_the_server_does),
     HOUSE_TEST(takes_new_limits_for_new_connections),
     DEV_TEST(dev_makes_every_mailbox),

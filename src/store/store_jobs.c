@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "db/db.h"
+#include "store/store_checkpoint.h"
 #include "store/store_inside.h"
 
 enum {
@@ -17,9 +18,13 @@ enum {
     /* Until the outcome of a commit is known again after the connection broke. Less than the ten
        minutes that a peer waits for the answer to its message (RFC 5321 4.5.3.2.6). */
     UNKNOWN_MILLISECONDS_MAX = 5 * 60 * 1000,
-    UNKNOWN_PAUSE_MILLISECONDS = 200, /* between two questions */
-    LOG_PAGES_SOFT = 1000,            /* in SQLite's log before it is copied into the file */
-    LOCK_TEXT_MAX = 1024 * 1024       /* bytes of the mailbox numbers of a batch */
+    UNKNOWN_AT_END_MILLISECONDS_MAX = 10 * 1000, /* the same while the program wants to end */
+    UNKNOWN_PAUSE_MILLISECONDS = 200,            /* between two questions */
+    /* Pages in SQLite's log before it is copied into the file beside the writing, and before the
+       writer sees to the rest itself, as the log begins anew only when all of it was copied. */
+    LOG_PAGES_SOFT = 1000,
+    LOG_PAGES_HARD = 16 * 1024,
+    LOCK_TEXT_MAX = 1024 * 1024 /* bytes of the mailbox numbers of a batch */
 };
 
 struct writer {
@@ -35,6 +40,7 @@ struct store_jobs {
     struct store_job *last;
     size_t waiting_bytes;
     bool is_stopping;
+    struct store_checkpoint *checkpoint; /* of SQLite */
     unsigned writer_count;
     struct writer writers[];
 };
@@ -201,18 +207,45 @@ static void pause_milliseconds(long milliseconds)
     nanosleep(&pause, NULL);
 }
 
+/* Nobody waits for a database that is not there. */
+static void refuse_waiting(struct store_jobs *jobs, const struct fault *fault)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    while (jobs->first != NULL) {
+        struct store_job *job = take_one(jobs);
+        pthread_mutex_unlock(&jobs->mutex);
+        job->fault = *fault;
+        job->fault.kind = FAULT_TEMPORARY;
+        job->done(job);
+        pthread_mutex_lock(&jobs->mutex);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+static bool is_stopping(struct store_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    bool is_stopping = jobs->is_stopping;
+    pthread_mutex_unlock(&jobs->mutex);
+    return is_stopping;
+}
+
 /* The connection broke before the answer to COMMIT came. To say "no" to what is there would double
    it, as the peer sends it again; so the question is put to the database until it answers. */
-static bool find_out(struct db *db, struct fault *fault)
+static bool find_out(struct writer *writer, struct fault *fault)
 {
-    uint64_t end = clock_monotonic_milliseconds() + UNKNOWN_MILLISECONDS_MAX;
+    uint64_t start = clock_monotonic_milliseconds();
+    uint64_t waited;
     do {
         bool is_done;
-        if (db_commit_find_out(db, &is_done, fault))
+        if (db_commit_find_out(writer->db, &is_done, fault))
             return is_done ||
                    fault_set(fault, FAULT_TEMPORARY, "the connection broke before the commit");
+        refuse_waiting(writer->jobs, fault);
         pause_milliseconds(UNKNOWN_PAUSE_MILLISECONDS);
-    } while (clock_monotonic_milliseconds() < end);
+        waited = clock_monotonic_milliseconds() - start;
+    } while (waited < (is_stopping(writer->jobs) ? UNKNOWN_AT_END_MILLISECONDS_MAX
+                                                 : UNKNOWN_MILLISECONDS_MAX));
     return false;
 }
 
@@ -225,9 +258,10 @@ static bool end_alone(struct store_job *job, const struct fault *fault)
 }
 
 /* *may_repeat: nothing of it was written, and to run it again may help. */
-static bool run_transaction(struct db *db, struct batch *batch, bool *may_repeat,
+static bool run_transaction(struct writer *writer, struct batch *batch, bool *may_repeat,
                             struct fault *fault)
 {
+    struct db *db = writer->db;
     *may_repeat = false;
     if (!db_begin(db, DB_WRITE, fault))
         return false;
@@ -245,7 +279,7 @@ static bool run_transaction(struct db *db, struct batch *batch, bool *may_repeat
     if (db_commit(db, &is_unknown, fault))
         return true;
     if (is_unknown)
-        return find_out(db, fault);
+        return find_out(writer, fault);
     /* What was sent without waiting for it comes to light here. */
     *may_repeat = !batch->is_guarded || fault->system_error == EDEADLK;
     batch->is_guarded = true;
@@ -264,14 +298,14 @@ static void fail_all(const struct batch *batch, const struct fault *fault)
     }
 }
 
-static void run_batch(struct db *db, struct batch *batch)
+static void run_batch(struct writer *writer, struct batch *batch)
 {
     struct fault fault = {0};
     bool is_done = false;
     bool may_repeat = true;
     for (int i = 0; i < BATCH_TRIES_MAX && !is_done && may_repeat; i++) {
         fault_clear(&fault);
-        is_done = run_transaction(db, batch, &may_repeat, &fault);
+        is_done = run_transaction(writer, batch, &may_repeat, &fault);
     }
     if (!is_done)
         fail_all(batch, &fault);
@@ -283,15 +317,23 @@ static void run_batch(struct db *db, struct batch *batch)
 
 /* ---- threads ---- */
 
+static void look_after_log(struct writer *writer)
+{
+    uint64_t pages = db_log_pages(writer->db);
+    uint64_t left;
+    if (pages >= LOG_PAGES_HARD)
+        db_checkpoint(writer->db, &left, NULL);
+    else if (pages >= LOG_PAGES_SOFT)
+        store_checkpoint_wake(writer->jobs->checkpoint);
+}
+
 static void *write_batches(void *argument)
 {
     struct writer *writer = argument;
     struct batch batch;
     while (take_batch(writer->jobs, &batch)) {
-        run_batch(writer->db, &batch);
-        uint64_t left;
-        if (db_log_pages(writer->db) >= LOG_PAGES_SOFT)
-            db_checkpoint(writer->db, &left, NULL);
+        run_batch(writer, &batch);
+        look_after_log(writer);
     }
     return NULL;
 }
@@ -329,6 +371,13 @@ struct store_jobs *store_jobs_start(const struct db_options *options, unsigned w
             return NULL;
         }
     }
+    if (db_place_kind(options->place) == DB_SQLITE) {
+        jobs->checkpoint = store_checkpoint_start(options, fault);
+        if (jobs->checkpoint == NULL) {
+            store_jobs_stop(jobs);
+            return NULL;
+        }
+    }
     return jobs;
 }
 
@@ -344,6 +393,7 @@ void store_jobs_stop(struct store_jobs *jobs)
         pthread_join(jobs->writers[i].thread, NULL);
         db_close(jobs->writers[i].db);
     }
+    store_checkpoint_stop(jobs->checkpoint);
     pthread_cond_destroy(&jobs->has_work);
     pthread_mutex_destroy(&jobs->mutex);
     free(jobs);

@@ -251,7 +251,7 @@ static void a_body_goes_with_its_last_user(void **state)
     assert_int_equal(number(fixture, "SELECT count(*) FROM body"), 1);
 }
 
-static void a_removal_is_a_job(void **state)
+static void many_are_removed_at_once(void **state)
 {
     struct store_fixture *fixture = *state;
     enum {
@@ -299,7 +299,7 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(removal_sees_to_everything),
     STORE_TEST(removing_nothing_changes_nothing),
     STORE_TEST(a_body_goes_with_its_last_user),
-    STORE_TEST(a_removal_is_a_job),
+    STORE_TEST(many_are_removed_at_once),
     STORE_TEST(every_allocation_may_fail),
 };
 

@@ -119,7 +119,7 @@ static int set_user(struct config *config, const struct wishes *wishes, char *fo
     return code == EX_OK ? set(config, CONFIG_DATA_DIRECTORY, folder) : code;
 }
 
-static void welcome(struct server *server, bool is_kept)
+static void welcome(const struct server *server, bool is_kept)
 {
     printf("Posthorn %s for testing: every address has a mailbox, every login is right.\n\n",
            POSTHORN_VERSION);

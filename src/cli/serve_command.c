@@ -61,7 +61,7 @@ static bool make_local(struct config *config, struct fault *fault)
 }
 
 /* For whoever starts it for the first time; a service manager wants no such words. */
-static void welcome(struct server *server)
+static void welcome(const struct server *server)
 {
     if (!isatty(STDOUT_FILENO))
         return;

@@ -36,6 +36,11 @@ struct server {
     struct buffer store_place;
     struct buffer data_directory;
     struct buffer certificate_file;
+    /* The same as strings, made once: buffer_string writes, and the threads read. */
+    const char *name;
+    const char *place;
+    const char *folder;
+    const char *certificate;
     unsigned descriptors;
     struct privileges_user user;
     bool becomes_user;
@@ -135,13 +140,15 @@ static bool choose_user(struct server *server, struct fault *fault)
 
 static bool choose_places(struct server *server, struct fault *fault)
 {
-    return config_host_name(&server->config, &server->host_name, fault) &&
-           config_store(&server->config, &server->store_place, fault) &&
-           config_data_directory(&server->config, &server->data_directory, fault) &&
-           ((buffer_string(&server->store_place) != NULL &&
-             buffer_string(&server->data_directory) != NULL &&
-             buffer_string(&server->host_name) != NULL) ||
-            fault_set_memory(fault));
+    if (!config_host_name(&server->config, &server->host_name, fault) ||
+        !config_store(&server->config, &server->store_place, fault) ||
+        !config_data_directory(&server->config, &server->data_directory, fault))
+        return false;
+    server->name = buffer_string(&server->host_name);
+    server->place = buffer_string(&server->store_place);
+    server->folder = buffer_string(&server->data_directory);
+    return (server->name != NULL && server->place != NULL && server->folder != NULL) ||
+           fault_set_memory(fault);
 }
 
 /* What root alone may do, and then nobody is root any more. */
@@ -160,8 +167,7 @@ static bool start_as_root(struct server *server, struct fault *fault)
     if (!server->becomes_user)
         return privileges_drop_rest(fault);
     if (server->user.user != 0 &&
-        !server_store_hand_over(buffer_string(&server->store_place),
-                                buffer_string(&server->data_directory), server->log_descriptor,
+        !server_store_hand_over(server->place, server->folder, server->log_descriptor,
                                 &server->user, fault))
         return false;
     return privileges_drop(&server->user, fault);
@@ -169,8 +175,8 @@ static bool start_as_root(struct server *server, struct fault *fault)
 
 static bool start_store(struct server *server, const char *const *domains, struct fault *fault)
 {
-    const char *place = buffer_string(&server->store_place);
-    const char *folder = buffer_string(&server->data_directory);
+    const char *place = server->place;
+    const char *folder = server->folder;
     struct store_options options = {
         .place = place,
         .draft_directory = folder,
@@ -193,11 +199,10 @@ static bool start_store(struct server *server, const char *const *domains, struc
 
 static bool start_tls(struct server *server, struct fault *fault)
 {
-    const char *folder = buffer_string(&server->data_directory);
-    if (server->tls != NULL)
-        return true;
-    server->tls = server_tls_make(folder, buffer_string(&server->host_name),
-                                  &server->certificate_file, fault);
+    if (server->tls == NULL)
+        server->tls =
+            server_tls_make(server->folder, server->name, &server->certificate_file, fault);
+    server->certificate = buffer_string(&server->certificate_file);
     return server->tls != NULL;
 }
 
@@ -246,7 +251,7 @@ static bool start_sessions(struct server *server, struct fault *fault)
         .auth = server->auth,
         .throttle = server->throttle,
         .log = server->log,
-        .name = buffer_string(&server->host_name),
+        .name = server->name,
         .version = POSTHORN_VERSION,
         .is_dev = server->is_dev,
     };
@@ -321,7 +326,7 @@ static void tell_start(struct server *server)
     }
     log_begin(&line, server->log, LOG_LEVEL_INFO, "server.started");
     log_string(&line, "version", POSTHORN_VERSION);
-    log_string(&line, "name", buffer_string(&server->host_name));
+    log_string(&line, "name", server->name);
     log_number(&line, "process", getpid());
     log_number(&line, "loops", loop_group_count(server->loops));
     log_number(&line, "workers", server_limits_workers(&server->config));
@@ -451,17 +456,17 @@ const char *server_place(const struct server *server, enum config_id id, size_t 
     return NULL;
 }
 
-const char *server_store(struct server *server)
+const char *server_store(const struct server *server)
 {
-    return buffer_string(&server->store_place);
+    return server->place;
 }
 
-const char *server_host_name(struct server *server)
+const char *server_host_name(const struct server *server)
 {
-    return buffer_string(&server->host_name);
+    return server->name;
 }
 
-const char *server_certificate(struct server *server)
+const char *server_certificate(const struct server *server)
 {
-    return buffer_string(&server->certificate_file);
+    return server->certificate;
 }

@@ -32,9 +32,9 @@ void server_free(struct server *server); /* accepts NULL */
 /* What is served, for people: the places of a listener's option in their order, NULL behind the
    last, with the ports that the system chose. */
 const char *server_place(const struct server *server, enum config_id id, size_t index);
-const char *server_store(struct server *server);
-const char *server_host_name(struct server *server);
+const char *server_store(const struct server *server);
+const char *server_host_name(const struct server *server);
 /* The certificate's file. */
-const char *server_certificate(struct server *server);
+const char *server_certificate(const struct server *server);
 
 #endif

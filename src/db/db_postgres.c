@@ -70,7 +70,7 @@ static bool read_pending(struct db_postgres *postgres, struct fault *fault)
         PGresult *result = read_result(postgres);
         postgres->pending--;
         if (!is_good(result)) {
-            db_postgres_set_fault(postgres, result, fault);
+            db_postgres_connect_fault(postgres, result, fault);
             PQclear(result);
             resynchronise(postgres);
             return false;
@@ -85,7 +85,7 @@ static bool wait_for_pending(struct db_postgres *postgres, struct fault *fault)
     if (postgres->pending == 0)
         return true;
     if (PQsendFlushRequest(postgres->connection) != 1)
-        return db_postgres_set_fault(postgres, NULL, fault);
+        return db_postgres_connect_fault(postgres, NULL, fault);
     return read_pending(postgres, fault);
 }
 
@@ -144,7 +144,7 @@ static bool prepare(struct db_postgres *postgres, const struct db_statement *sta
         return false;
     if (PQsendPrepare(postgres->connection, (*out)->name, text_of(statement), (int)count, types) !=
         1)
-        db_postgres_set_fault(postgres, NULL, fault);
+        db_postgres_connect_fault(postgres, NULL, fault);
     else {
         postgres->pending++;
         if (wait_for_pending(postgres, fault))
@@ -174,7 +174,7 @@ static bool send_prepared(struct db_postgres *postgres, const struct db_postgres
     }
     if (PQsendQueryPrepared(postgres->connection, prepared->name, (int)count, data, lengths,
                             formats, BINARY) != 1)
-        return db_postgres_set_fault(postgres, NULL, fault);
+        return db_postgres_connect_fault(postgres, NULL, fault);
     postgres->pending++;
     return true;
 }
@@ -186,7 +186,7 @@ static bool send_statement(struct db *db, const struct db_statement *statement,
     struct db_postgres_prepared *prepared;
     assert(count <= DB_PARAMETERS_MAX);
     if (db->is_lost)
-        return db_postgres_set_fault(postgres, NULL, fault);
+        return db_postgres_connect_fault(postgres, NULL, fault);
     return prepare(postgres, statement, values, count, &prepared, fault) &&
            send_prepared(postgres, prepared, values, count, fault);
 }
@@ -203,7 +203,7 @@ static bool ask(struct db *db, const struct db_statement *statement, const struc
     int is_sent = db->is_in_transaction ? PQsendFlushRequest(postgres->connection)
                                         : PQpipelineSync(postgres->connection);
     if (is_sent != 1)
-        return db_postgres_set_fault(postgres, NULL, fault);
+        return db_postgres_connect_fault(postgres, NULL, fault);
     if (!read_pending(postgres, fault))
         return false;
     PGresult *result = read_result(postgres);
@@ -213,7 +213,7 @@ static bool ask(struct db *db, const struct db_statement *statement, const struc
         *out = result;
         return true;
     }
-    db_postgres_set_fault(postgres, result, fault);
+    db_postgres_connect_fault(postgres, result, fault);
     PQclear(result);
     if (db->is_in_transaction)
         resynchronise(postgres);
@@ -314,7 +314,7 @@ static void postgres_rows_clear(struct db_rows *rows)
 
 static int64_t postgres_rows_number(const struct db_rows *rows, int column)
 {
-    return db_postgres_number(rows->handle, rows->row, column);
+    return db_postgres_connect_number(rows->handle, rows->row, column);
 }
 
 static struct bytes postgres_rows_bytes(const struct db_rows *rows, int column)
@@ -391,7 +391,7 @@ static bool postgres_commit(struct db *db, bool *is_unknown, struct fault *fault
     *is_unknown = false;
     if (db->is_lost || !wait_for_pending(postgres, fault)) {
         if (db->is_lost)
-            db_postgres_set_fault(postgres, NULL, fault);
+            db_postgres_connect_fault(postgres, NULL, fault);
         postgres_rollback(db);
         return false;
     }
@@ -464,14 +464,14 @@ static bool postgres_run_script(struct db *db, const char *sql, struct fault *fa
     /* Several statements in one text do not go through a pipeline. */
     resynchronise(postgres);
     if (db->is_lost || PQexitPipelineMode(postgres->connection) != 1)
-        return db_postgres_set_fault(postgres, NULL, fault);
+        return db_postgres_connect_fault(postgres, NULL, fault);
     PGresult *result = PQexec(postgres->connection, sql);
-    bool is_done = is_good(result) || db_postgres_set_fault(postgres, result, fault);
+    bool is_done = is_good(result) || db_postgres_connect_fault(postgres, result, fault);
     PQclear(result);
     if (PQenterPipelineMode(postgres->connection) == 1)
         return is_done;
     db->is_lost = true;
-    return is_done && db_postgres_set_fault(postgres, NULL, fault);
+    return is_done && db_postgres_connect_fault(postgres, NULL, fault);
 }
 
 static bool postgres_identify(struct db *db, bool *is_empty, bool *is_store, struct fault *fault)
@@ -546,7 +546,7 @@ static void postgres_free(struct db *db)
     if (db->is_in_transaction)
         postgres_rollback(db);
     forget_mark(db);
-    db_postgres_disconnect(postgres_of(db));
+    db_postgres_connect_end(postgres_of(db));
     free(db);
 }
 

@@ -33,13 +33,13 @@ struct db_postgres {
 
 /* Connects and makes sure that what is written there stays written. */
 bool db_postgres_connect(struct db *db, struct fault *fault);
-void db_postgres_disconnect(struct db_postgres *postgres);
+void db_postgres_connect_end(struct db_postgres *postgres);
 
 /* The fault of a result, or of the connection when result is NULL. */
-bool db_postgres_set_fault(struct db_postgres *postgres, const PGresult *result,
-                           struct fault *fault);
+bool db_postgres_connect_fault(struct db_postgres *postgres, const PGresult *result,
+                               struct fault *fault);
 
 /* Reads a column in binary form; numbers of every size, sums among them. */
-int64_t db_postgres_number(const PGresult *result, int row, int column);
+int64_t db_postgres_connect_number(const PGresult *result, int row, int column);
 
 #endif

@@ -52,8 +52,8 @@ static struct bytes first_line(const char *message)
     return line;
 }
 
-bool db_postgres_set_fault(struct db_postgres *postgres, const PGresult *result,
-                           struct fault *fault)
+bool db_postgres_connect_fault(struct db_postgres *postgres, const PGresult *result,
+                               struct fault *fault)
 {
     const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const struct state_meaning *meaning = find_meaning(state);
@@ -87,7 +87,7 @@ static bool run_first(struct db_postgres *postgres, const char *sql, struct faul
     ExecStatusType status = PQresultStatus(result);
     bool is_done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (!is_done)
-        db_postgres_set_fault(postgres, result, fault);
+        db_postgres_connect_fault(postgres, result, fault);
     PQclear(result);
     return is_done;
 }
@@ -100,7 +100,7 @@ static bool judge_durability(struct db_postgres *postgres, struct fault *fault)
     PGresult *result = PQexec(postgres->connection, sql);
     bool is_done = true;
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        is_done = db_postgres_set_fault(postgres, result, fault);
+        is_done = db_postgres_connect_fault(postgres, result, fault);
     else if (strcmp(PQgetvalue(result, 0, 0), "on") != 0)
         is_done = fault_set(fault, FAULT_PERMANENT,
                             "PostgreSQL runs with fsync off: a power cut would lose mail that was "
@@ -127,10 +127,10 @@ static bool set_up(struct db_postgres *postgres, struct fault *fault)
     if (!run_first(postgres, sql, fault) || !judge_durability(postgres, fault))
         return false;
     return PQenterPipelineMode(postgres->connection) == 1 ||
-           db_postgres_set_fault(postgres, NULL, fault);
+           db_postgres_connect_fault(postgres, NULL, fault);
 }
 
-void db_postgres_disconnect(struct db_postgres *postgres)
+void db_postgres_connect_end(struct db_postgres *postgres)
 {
     struct db_postgres_prepared *prepared;
     struct db_postgres_prepared *next;
@@ -157,18 +157,18 @@ bool db_postgres_connect(struct db *db, struct fault *fault)
         "target_session_attrs", "dbname",          NULL};
     const char *const values[] = {"posthorn", "5",          "30000",   "30", "UTF8",
                                   "posthorn", "read-write", db->place, NULL};
-    db_postgres_disconnect(postgres);
+    db_postgres_connect_end(postgres);
     postgres->connection = PQconnectdbParams(names, values, 1);
     if (postgres->connection == NULL)
         return fault_set_memory(fault);
     PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
     if (PQstatus(postgres->connection) != CONNECTION_OK) {
-        db_postgres_set_fault(postgres, NULL, fault);
+        db_postgres_connect_fault(postgres, NULL, fault);
     } else if (set_up(postgres, fault)) {
         db->is_lost = false;
         return true;
     }
-    db_postgres_disconnect(postgres);
+    db_postgres_connect_end(postgres);
     return false;
 }
 
@@ -194,7 +194,7 @@ static int64_t read_numeric(const char *data)
     return is_negative ? -number : number;
 }
 
-int64_t db_postgres_number(const PGresult *result, int row, int column)
+int64_t db_postgres_connect_number(const PGresult *result, int row, int column)
 {
     enum {
         NUMERIC_OID = 1700

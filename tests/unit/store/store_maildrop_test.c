@@ -291,16 +291,11 @@ static void every_allocation_may_fail(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    STORE_TEST(the_list_is_ordered_and_complete),
-    STORE_TEST(no_mailbox_is_a_fault),
-    STORE_TEST(many_messages_come_at_once),
-    STORE_TEST(many_messages_end_where_room_ends),
-    STORE_TEST(a_large_message_ends_the_run),
-    STORE_TEST(removal_sees_to_everything),
-    STORE_TEST(removing_nothing_changes_nothing),
-    STORE_TEST(a_body_goes_with_its_last_user),
-    STORE_TEST(many_are_removed_at_once),
-    STORE_TEST(every_allocation_may_fail),
+    STORE_TEST(the_list_is_ordered_and_complete), STORE_TEST(no_mailbox_is_a_fault),
+    STORE_TEST(many_messages_come_at_once),       STORE_TEST(many_messages_end_where_room_ends),
+    STORE_TEST(a_large_message_ends_the_run),     STORE_TEST(removal_sees_to_everything),
+    STORE_TEST(removing_nothing_changes_nothing), STORE_TEST(a_body_goes_with_its_last_user),
+    STORE_TEST(many_are_removed_at_once),         STORE_TEST(every_allocation_may_fail),
 };
 
 STORE_MAIN(tests)

@@ -15,6 +15,7 @@
 #include "net/net_certificate_make.h"
 #include "net/net_tls_server.h"
 #include "sasl/sasl_verifier.h"
+#include "store/store_check.h"
 #include "store/store_jobs.h"
 #include "store/store_maildrop.h"
 
@@ -242,11 +243,28 @@ static void remove_file(struct house *house, const char *name)
     unlink(path);
 }
 
+static void tell_problem(void *context, const char *sentence)
+{
+    (void)context;
+    print_error("%s\n", sentence);
+}
+
+/* Whatever the sessions did: the store agrees with itself. */
+static void check_store(struct house *house)
+{
+    uint64_t problems = 0;
+    struct fault fault = {0};
+    if (!store_check(house->reader, tell_problem, NULL, &problems, &fault))
+        fail_msg("%s", fault.message);
+    assert_int_equal(problems, 0);
+}
+
 /* In the order of the server: what is still in hand comes back behind the store's end. */
 int house_tear_down(void **state)
 {
     struct house *house = *state;
     house_stop(house);
+    check_store(house);
     store_reader_close(house->reader);
     worker_pool_free(house->workers);
     store_close(house->store);

@@ -249,11 +249,11 @@ static void tell_problem(void *context, const char *sentence)
     print_error("%s\n", sentence);
 }
 
-/* Whatever the sessions did: the store agrees with itself. */
-static void check_store(struct house *house)
+void house_check(struct house *house)
 {
     uint64_t problems = 0;
     struct fault fault = {0};
+    house_stop(house);
     if (!store_check(house->reader, tell_problem, NULL, &problems, &fault))
         fail_msg("%s", fault.message);
     assert_int_equal(problems, 0);
@@ -264,7 +264,6 @@ int house_tear_down(void **state)
 {
     struct house *house = *state;
     house_stop(house);
-    check_store(house);
     store_reader_close(house->reader);
     worker_pool_free(house->workers);
     store_close(house->store);

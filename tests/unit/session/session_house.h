@@ -55,6 +55,8 @@ int house_set_up(void **state);
 struct house *house_open(const struct house_wish *wish);
 void house_stop(struct house *house); /* the loops; all else stands until house_tear_down */
 void house_kill(struct house *house); /* the same, without waiting for anybody */
+/* Whatever the sessions did: the store agrees with itself. Stops the house. */
+void house_check(struct house *house);
 int house_tear_down(void **state);
 
 /* Runs SQL on the file, from beside the server. */

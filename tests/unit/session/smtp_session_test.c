@@ -736,8 +736,14 @@ static void dev_lets_everybody_send_as_anybody(void **state)
     assert_int_equal(house_count(house, "third@third.example"), 1);
 }
 
-#define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, house_set_up, house_tear_down)
-#define DEV_TEST(test)   cmocka_unit_test_setup_teardown(test, set_up_dev, house_tear_down)
+static int check_and_tear_down(void **state)
+{
+    house_check(*state);
+    return house_tear_down(state);
+}
+
+#define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, house_set_up, check_and_tear_down)
+#define DEV_TEST(test)   cmocka_unit_test_setup_teardown(test, set_up_dev, check_and_tear_down)
 
 static const struct CMUnitTest tests[] = {
     HOUSE_TEST(keeps_a_letter_from_outside),

@@ -4,27 +4,12 @@
 #include <stdlib.h>
 
 #include "auth/auth_password.h"
-#include "base/base64.h"
 #include "base/clock.h"
-#include "base/random.h"
 #include "base/secret.h"
 #include "store/store_jobs.h"
 
 enum {
-    SECRET_SIZE = 32,
-    SECRET_TEXT_MAX = 64,
     PASSWORD_MAX = 4096 /* bytes of a password given plainly */
-};
-
-static const char secret_setting[] = "auth.secret";
-static const char domain_setting[] = "default.domain";
-
-struct auth {
-    struct store *store;
-    struct auth_memory *memory;
-    unsigned char secret[SECRET_SIZE]; /* of all nodes: made-up verifiers are the same on each */
-    bool accepts_everybody;
-    struct buffer default_domain; /* for everybody's logins without one */
 };
 
 struct auth_exchange {
@@ -34,66 +19,6 @@ struct auth_exchange {
     struct buffer password;
     struct store_account account;
 };
-
-/* Reads the secret, or keeps the one that was just made. */
-struct secret_job {
-    struct store_job job;
-    struct auth *auth;
-};
-
-static bool run_secret_job(struct store_job *job, struct db *db, struct fault *fault)
-{
-    struct auth *auth = ((struct secret_job *)job)->auth;
-    AUTO(buffer)
-    kept = SECRET_BUFFER(SECRET_TEXT_MAX);
-    AUTO(buffer)
-    decoded = SECRET_BUFFER(SECRET_SIZE);
-    if (!store_setting_get(db, secret_setting, &kept, fault))
-        return false;
-    if (base64_decode(buffer_bytes(&kept), &decoded) && decoded.length == SECRET_SIZE) {
-        memcpy(auth->secret, buffer_bytes(&decoded).data, SECRET_SIZE);
-        return true;
-    }
-    buffer_reset(&kept);
-    base64_encode(bytes_of(auth->secret, SECRET_SIZE), &kept);
-    return store_setting_put(db, secret_setting, buffer_bytes(&kept), fault);
-}
-
-struct auth *auth_new(struct store *store, struct fault *fault)
-{
-    struct auth *auth = calloc(1, sizeof *auth);
-    if (auth == NULL) {
-        fault_set_memory(fault);
-        return NULL;
-    }
-    auth->store = store;
-    buffer_init(&auth->default_domain, DOMAIN_OCTETS_MAX);
-    auth->memory = auth_memory_new(fault);
-    struct secret_job secret = {.job = {.run = run_secret_job}, .auth = auth};
-    if (auth->memory == NULL || !random_fill(auth->secret, sizeof auth->secret, fault) ||
-        !store_run(store, &secret.job, fault)) {
-        auth_free(auth);
-        return NULL;
-    }
-    return auth;
-}
-
-void auth_free(struct auth *auth)
-{
-    if (auth == NULL)
-        return;
-    auth_memory_free(auth->memory);
-    buffer_clear(&auth->default_domain);
-    secret_wipe(auth, sizeof *auth);
-    free(auth);
-}
-
-void auth_accept_everybody(struct auth *auth, struct bytes default_domain)
-{
-    auth->accepts_everybody = true;
-    buffer_reset(&auth->default_domain);
-    buffer_append(&auth->default_domain, default_domain);
-}
 
 static struct auth_exchange *new_exchange(struct auth *auth, struct fault *fault)
 {
@@ -113,7 +38,7 @@ struct auth_exchange *auth_exchange_new(struct auth *auth, struct bytes mechanis
 {
     struct sasl_server_place seen = *place;
     /* Who logs in for the first time has no verifier that SCRAM could use. */
-    seen.wants_password = seen.wants_password || auth->accepts_everybody;
+    seen.wants_password = seen.wants_password || auth_accepts_everybody(auth);
     struct auth_exchange *exchange = new_exchange(auth, fault);
     if (exchange == NULL)
         return NULL;
@@ -163,32 +88,13 @@ const struct store_account *auth_exchange_account(const struct auth_exchange *ex
     return &exchange->account;
 }
 
-/* Appends the login that a name stands for: one without a domain is in the default domain. */
-static bool write_login(const struct auth *auth, struct db *reader, struct bytes user,
-                        struct buffer *login, struct fault *fault)
-{
-    buffer_append(login, user);
-    if (bytes_has_char(user, '@'))
-        return true;
-    AUTO(buffer)
-    domain = BUFFER(DOMAIN_OCTETS_MAX);
-    buffer_append(&domain, buffer_bytes(&auth->default_domain));
-    if (domain.length == 0 && !store_setting_get(reader, domain_setting, &domain, fault))
-        return false;
-    if (domain.length > 0) {
-        buffer_append_char(login, '@');
-        buffer_append(login, buffer_bytes(&domain));
-    }
-    return true;
-}
-
 /* *is_found is false for a disabled account as well: it is answered as if nobody were there. */
 static bool find_account(const struct auth *auth, struct db *reader, struct bytes user,
                          struct store_account *account, bool *is_found, struct fault *fault)
 {
     AUTO(buffer)
     login = BUFFER(STORE_LOGIN_MAX);
-    if (!write_login(auth, reader, user, &login, fault))
+    if (!auth_write_login(auth, reader, user, &login, fault))
         return false;
     *is_found = false;
     if (buffer_is_failed(&login))
@@ -239,12 +145,12 @@ static bool let_everybody_in(struct auth_exchange *exchange, struct db *reader, 
 {
     AUTO(buffer)
     login = BUFFER(STORE_LOGIN_MAX);
-    if (!write_login(exchange->auth, reader, user, &login, fault) || buffer_is_failed(&login))
+    if (!auth_write_login(exchange->auth, reader, user, &login, fault) || buffer_is_failed(&login))
         return false;
     struct everybody_job job = {.job = {.run = run_everybody_job},
-                                .store = exchange->auth->store,
+                                .store = auth_store(exchange->auth),
                                 .login = buffer_bytes(&login)};
-    return store_run(exchange->auth->store, &job.job, fault) &&
+    return store_run(auth_store(exchange->auth), &job.job, fault) &&
            store_account_find(reader, buffer_bytes(&login), &exchange->account, is_found, fault);
 }
 
@@ -254,7 +160,7 @@ static bool judge(struct auth_exchange *exchange, struct db *reader, struct byte
 {
     struct auth *auth = exchange->auth;
     bool is_found = false;
-    if (auth->accepts_everybody) {
+    if (auth_accepts_everybody(auth)) {
         *is_right = let_everybody_in(exchange, reader, user, &is_found, fault) && is_found;
         return *is_right || fault->kind == FAULT_SYNTAX || fault->kind == FAULT_LIMIT;
     }
@@ -267,10 +173,9 @@ static bool judge(struct auth_exchange *exchange, struct db *reader, struct byte
                                                         &count, fault));
     if (is_read) {
         struct sasl_verifier pretended;
-        sasl_verifier_pretend(SASL_VERIFIER_SHA_256, user, bytes_of(auth->secret, SECRET_SIZE),
-                              &pretended);
-        *is_right = auth_password_check(auth->memory, credentials, is_found ? count : 0, &pretended,
-                                        password, clock_monotonic_milliseconds()) &&
+        sasl_verifier_pretend(SASL_VERIFIER_SHA_256, user, auth_secret(auth), &pretended);
+        *is_right = auth_password_check(auth_memory_of(auth), credentials, is_found ? count : 0,
+                                        &pretended, password, clock_monotonic_milliseconds()) &&
                     is_found && may_act_as(auth, reader, identity, &exchange->account);
     }
     secret_wipe(credentials, STORE_CREDENTIALS_MAX * sizeof *credentials);
@@ -296,7 +201,7 @@ static bool find_verifier(struct auth_exchange *exchange, struct db *reader,
     bool is_read = find_account(auth, reader, user, &exchange->account, &is_found, fault) &&
                    (!is_found || store_credentials_read(reader, exchange->account.id, credentials,
                                                         &count, fault));
-    sasl_verifier_pretend(digest, user, bytes_of(auth->secret, SECRET_SIZE), verifier);
+    sasl_verifier_pretend(digest, user, auth_secret(auth), verifier);
     *is_real = false;
     for (size_t i = 0; is_read && is_found && i < count; i++) {
         if (credentials[i].kind == wanted)

@@ -4,17 +4,9 @@
 #ifndef AUTH_AUTH_EXCHANGE_H
 #define AUTH_AUTH_EXCHANGE_H
 
+#include "auth/auth.h"
 #include "sasl/sasl_server.h"
 #include "store/store_accounts.h"
-
-/* Shared by all exchanges of a server; thread-safe. Holds the secret behind made-up verifiers and
- * the passwords that were proved right a short while ago (keyed digests of them, bound to the
- * credential as it then was). */
-struct auth;
-
-/* Reads the secret from the store's settings, or makes it, by a job. NULL: fault. */
-struct auth *auth_new(struct store *store, struct fault *fault);
-void auth_free(struct auth *auth); /* wipes; accepts NULL */
 
 enum auth_status {
     AUTH_CHALLENGE = 0, /* send the challenge, bring the response */
@@ -47,8 +39,5 @@ const struct store_account *auth_exchange_account(const struct auth_exchange *ex
 
 /* The name that was tried, for throttling and logs; "" while none is known. */
 struct bytes auth_exchange_user(const struct auth_exchange *exchange);
-
-/* Any user and any password log in, and an account is made on the way: for `posthorn dev`. */
-void auth_accept_everybody(struct auth *auth, struct bytes default_domain);
 
 #endif

@@ -1,19 +1,11 @@
 /* Is this the password? Judged by the credentials of an account: verifiers, imported hashes, app
- * passwords. What was proved right a short while ago is known without the rounds. Thread-safe. */
+ * passwords. What was proved right a short while ago is known without the rounds. */
 #ifndef AUTH_AUTH_PASSWORD_H
 #define AUTH_AUTH_PASSWORD_H
 
+#include "auth/auth_memory.h"
 #include "sasl/sasl_verifier.h"
 #include "store/store_accounts.h"
-
-enum {
-    AUTH_PASSWORD_MEMORY = 4096,               /* passwords remembered */
-    AUTH_PASSWORD_MEMORY_TIME = 10 * 60 * 1000 /* milliseconds for which they are */
-};
-
-struct auth_memory;
-struct auth_memory *auth_memory_new(struct fault *fault); /* NULL: fault */
-void auth_memory_free(struct auth_memory *memory);        /* wipes; accepts NULL */
 
 /* Of the credentials, does one fit? With none at all, `pretended` is gone through, so that the
    answer takes its time. now: monotonic milliseconds. */

@@ -111,7 +111,7 @@ static bool make_first_bare(struct sasl_scram *scram, const char *user, struct f
 static bool prepare(struct sasl_scram *scram, const struct sasl_scram_login *login,
                     struct fault *fault)
 {
-    scram->digest = sasl_scram_digest_find(login->digest);
+    scram->digest = sasl_scram_keys_digest(login->digest);
     if (scram->digest == NULL)
         return fault_set(fault, FAULT_PERMANENT, "there is no SCRAM with %s", login->digest);
     make_gs2_header(scram, login);
@@ -149,9 +149,9 @@ static bool parse_server_first(struct bytes message, struct server_first *first)
 {
     struct scan scan = scan_of(message);
     struct bytes rounds;
-    if (!sasl_scram_take_attribute(&scan, 'r', &first->nonce) || !scan_take_char(&scan, ',') ||
-        !sasl_scram_take_attribute(&scan, 's', &first->salt) || !scan_take_char(&scan, ',') ||
-        !sasl_scram_take_attribute(&scan, 'i', &rounds))
+    if (!sasl_scram_keys_take_attribute(&scan, 'r', &first->nonce) || !scan_take_char(&scan, ',') ||
+        !sasl_scram_keys_take_attribute(&scan, 's', &first->salt) || !scan_take_char(&scan, ',') ||
+        !sasl_scram_keys_take_attribute(&scan, 'i', &rounds))
         return false;
     struct scan digits = scan_of(rounds);
     return scan_take_number(&digits, UINT32_MAX, &first->rounds) && scan_is_at_end(&digits);
@@ -181,11 +181,12 @@ static bool sign(struct sasl_scram *scram, struct bytes salt, uint64_t rounds,
                  struct bytes authentication_message, unsigned char *proof)
 {
     struct sasl_scram_keys keys;
-    bool is_done = sasl_scram_derive(scram->digest, buffer_bytes(&scram->password), salt,
-                                     (unsigned)rounds, &keys) &&
-                   sasl_scram_sign(scram->digest, keys.stored_key, authentication_message, proof) &&
-                   sasl_scram_sign(scram->digest, keys.server_key, authentication_message,
-                                   scram->server_signature);
+    bool is_done =
+        sasl_scram_keys_derive(scram->digest, buffer_bytes(&scram->password), salt,
+                               (unsigned)rounds, &keys) &&
+        sasl_scram_keys_sign(scram->digest, keys.stored_key, authentication_message, proof) &&
+        sasl_scram_keys_sign(scram->digest, keys.server_key, authentication_message,
+                             scram->server_signature);
     for (size_t i = 0; is_done && i < scram->digest->size; i++)
         proof[i] ^= keys.client_key[i];
     secret_wipe(&keys, sizeof keys);
@@ -237,7 +238,7 @@ static bool verify_server(const struct sasl_scram *scram, struct bytes message, 
 {
     struct scan scan = scan_of(message);
     struct bytes value;
-    if (sasl_scram_take_attribute(&scan, 'e', &value)) {
+    if (sasl_scram_keys_take_attribute(&scan, 'e', &value)) {
         struct scan word = scan_of(value);
         struct bytes reason = scan_take_while(&word, &scan_printable);
         return fault_set(fault, FAULT_DENIED, "the server refuses the login: %.*s",
@@ -245,7 +246,7 @@ static bool verify_server(const struct sasl_scram *scram, struct bytes message, 
     }
     AUTO(buffer)
     signature = SECRET_BUFFER(SASL_SCRAM_KEY_MAX);
-    if (!sasl_scram_take_attribute(&scan, 'v', &value) || !base64_decode(value, &signature))
+    if (!sasl_scram_keys_take_attribute(&scan, 'v', &value) || !base64_decode(value, &signature))
         return fault_set(fault, FAULT_SYNTAX, "the server's last SCRAM message cannot be read");
     if (buffer_is_failed(&signature) ||
         !secret_equal(buffer_bytes(&signature),

@@ -19,7 +19,7 @@ extern const struct sasl_scram_digest sasl_scram_sha_256;
 extern const struct sasl_scram_digest sasl_scram_sha_1;
 
 /* By that name; NULL for any other. */
-const struct sasl_scram_digest *sasl_scram_digest_find(const char *name);
+const struct sasl_scram_digest *sasl_scram_keys_digest(const char *name);
 
 /* What a password becomes; wipe it. */
 struct sasl_scram_keys {
@@ -29,18 +29,18 @@ struct sasl_scram_keys {
 };
 
 /* password: prepared by SASLprep. False: OpenSSL failed. */
-bool sasl_scram_derive(const struct sasl_scram_digest *digest, struct bytes password,
-                       struct bytes salt, unsigned rounds, struct sasl_scram_keys *keys);
+bool sasl_scram_keys_derive(const struct sasl_scram_digest *digest, struct bytes password,
+                            struct bytes salt, unsigned rounds, struct sasl_scram_keys *keys);
 
 /* HMAC with a key of the digest's size. */
-bool sasl_scram_sign(const struct sasl_scram_digest *digest, const unsigned char *key,
-                     struct bytes message, unsigned char *out);
+bool sasl_scram_keys_sign(const struct sasl_scram_digest *digest, const unsigned char *key,
+                          struct bytes message, unsigned char *out);
 
 /* The digest of a key of its own size. */
-bool sasl_scram_hash(const struct sasl_scram_digest *digest, const unsigned char *key,
-                     unsigned char *out);
+bool sasl_scram_keys_hash(const struct sasl_scram_digest *digest, const unsigned char *key,
+                          unsigned char *out);
 
 /* Takes "x=value" up to the next comma, which stays. */
-bool sasl_scram_take_attribute(struct scan *scan, char name, struct bytes *value);
+bool sasl_scram_keys_take_attribute(struct scan *scan, char name, struct bytes *value);
 
 #endif

@@ -46,7 +46,7 @@ static enum sasl_server_scram_verdict hear_flag(const struct sasl_server_scram *
                                                 struct scan *scan)
 {
     struct bytes name;
-    if (sasl_scram_take_attribute(scan, 'p', &name)) {
+    if (sasl_scram_keys_take_attribute(scan, 'p', &name)) {
         if (!scram->place.is_bound)
             return SASL_SERVER_SCRAM_BROKEN;
         return bytes_equal(name, scram->place.binding_name) ? SASL_SERVER_SCRAM_GOOD
@@ -75,13 +75,13 @@ enum sasl_server_scram_verdict sasl_server_scram_hear_first(struct sasl_server_s
     struct bytes name, nonce;
     if (!scan_take_char(&scan, ','))
         return SASL_SERVER_SCRAM_BROKEN;
-    bool has_identity = sasl_scram_take_attribute(&scan, 'a', &identity);
+    bool has_identity = sasl_scram_keys_take_attribute(&scan, 'a', &identity);
     if (!scan_take_char(&scan, ','))
         return SASL_SERVER_SCRAM_BROKEN;
     struct bytes bare = scan_rest(&scan);
     /* A leading "m=" would demand an extension that nobody knows (RFC 5802 5.1): it is no "n=". */
-    if (!sasl_scram_take_attribute(&scan, 'n', &name) || !scan_take_char(&scan, ',') ||
-        !sasl_scram_take_attribute(&scan, 'r', &nonce) || nonce.length == 0 ||
+    if (!sasl_scram_keys_take_attribute(&scan, 'n', &name) || !scan_take_char(&scan, ',') ||
+        !sasl_scram_keys_take_attribute(&scan, 'r', &nonce) || nonce.length == 0 ||
         nonce.length > CLIENT_NONCE_MAX)
         return SASL_SERVER_SCRAM_BROKEN;
     if (!sasl_name_read(name, user) || (has_identity && !sasl_name_read(identity, authorization)))
@@ -140,11 +140,11 @@ static bool is_proved(const struct sasl_server_scram *scram, struct bytes proof,
     unsigned char key[SASL_SCRAM_KEY_MAX];
     unsigned char stored_key[SASL_SCRAM_KEY_MAX];
     size_t size = scram->digest->size;
-    bool is_right =
-        sasl_scram_sign(scram->digest, scram->verifier.stored_key, authentication_message, key);
+    bool is_right = sasl_scram_keys_sign(scram->digest, scram->verifier.stored_key,
+                                         authentication_message, key);
     for (size_t i = 0; i < size; i++)
         key[i] ^= (unsigned char)proof.data[i];
-    is_right = is_right && sasl_scram_hash(scram->digest, key, stored_key) &&
+    is_right = is_right && sasl_scram_keys_hash(scram->digest, key, stored_key) &&
                secret_equal(bytes_of(stored_key, size), bytes_of(scram->verifier.stored_key, size));
     secret_wipe(key, sizeof key);
     secret_wipe(stored_key, sizeof stored_key);
@@ -155,8 +155,8 @@ static bool say_final(const struct sasl_server_scram *scram, struct bytes authen
                       struct buffer *out)
 {
     unsigned char signature[SASL_SCRAM_KEY_MAX];
-    if (!sasl_scram_sign(scram->digest, scram->verifier.server_key, authentication_message,
-                         signature))
+    if (!sasl_scram_keys_sign(scram->digest, scram->verifier.server_key, authentication_message,
+                              signature))
         return false;
     buffer_append(out, BYTES("v="));
     base64_encode(bytes_of(signature, scram->digest->size), out);
@@ -178,10 +178,10 @@ enum sasl_server_scram_verdict sasl_server_scram_hear_final(struct sasl_server_s
     struct bytes binding, nonce, proof_text;
     AUTO(buffer)
     proof = SECRET_BUFFER(SASL_SCRAM_KEY_MAX);
-    if (!sasl_scram_take_attribute(&head, 'c', &binding) || !scan_take_char(&head, ',') ||
-        !sasl_scram_take_attribute(&head, 'r', &nonce) ||
-        !sasl_scram_take_attribute(&tail, 'p', &proof_text) || !base64_decode(proof_text, &proof) ||
-        proof.length != scram->digest->size)
+    if (!sasl_scram_keys_take_attribute(&head, 'c', &binding) || !scan_take_char(&head, ',') ||
+        !sasl_scram_keys_take_attribute(&head, 'r', &nonce) ||
+        !sasl_scram_keys_take_attribute(&tail, 'p', &proof_text) ||
+        !base64_decode(proof_text, &proof) || proof.length != scram->digest->size)
         return SASL_SERVER_SCRAM_BROKEN;
 
     AUTO(buffer)

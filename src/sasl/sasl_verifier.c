@@ -52,8 +52,8 @@ bool sasl_verifier_make(enum sasl_verifier_digest digest, struct bytes password,
     struct sasl_scram_keys keys;
     if (!random_fill(made.salt, made.salt_length, fault))
         return false;
-    if (!sasl_scram_derive(scram_digest(digest), buffer_bytes(&prepared),
-                           bytes_of(made.salt, made.salt_length), made.rounds, &keys))
+    if (!sasl_scram_keys_derive(scram_digest(digest), buffer_bytes(&prepared),
+                                bytes_of(made.salt, made.salt_length), made.rounds, &keys))
         return fault_set(fault, FAULT_TEMPORARY, "OpenSSL failed at the arithmetic of SCRAM");
     memcpy(made.stored_key, keys.stored_key, scram_digest(digest)->size);
     memcpy(made.server_key, keys.server_key, scram_digest(digest)->size);
@@ -127,9 +127,9 @@ bool sasl_verifier_check(const struct sasl_verifier *verifier, struct bytes pass
     /* What cannot be prepared is no password of anybody's; the rounds are gone through all the
        same. */
     bool is_prepared = prepare_password(password, &prepared, NULL) && !buffer_is_failed(&prepared);
-    bool is_right = sasl_scram_derive(digest, buffer_bytes(&prepared),
-                                      bytes_of(verifier->salt, verifier->salt_length),
-                                      verifier->rounds, &keys) &&
+    bool is_right = sasl_scram_keys_derive(digest, buffer_bytes(&prepared),
+                                           bytes_of(verifier->salt, verifier->salt_length),
+                                           verifier->rounds, &keys) &&
                     secret_equal(bytes_of(keys.stored_key, digest->size),
                                  bytes_of(verifier->stored_key, digest->size));
     secret_wipe(&keys, sizeof keys);
@@ -150,10 +150,10 @@ void sasl_verifier_pretend(enum sasl_verifier_digest digest, struct bytes user, 
     buffer_append(&folded, mechanism_name(digest));
     for (size_t i = 0; i < user.length; i++)
         buffer_append_char(&folded, bytes_lower_char(user.data[i]));
-    sasl_scram_sign(&sasl_scram_sha_256, key, buffer_bytes(&folded), salt);
+    sasl_scram_keys_sign(&sasl_scram_sha_256, key, buffer_bytes(&folded), salt);
     memcpy(verifier->salt, salt, SASL_VERIFIER_SALT);
     /* Keys that no password has. */
-    sasl_scram_hash(&sasl_scram_sha_256, salt, verifier->stored_key);
-    sasl_scram_hash(&sasl_scram_sha_256, verifier->stored_key, verifier->server_key);
+    sasl_scram_keys_hash(&sasl_scram_sha_256, salt, verifier->stored_key);
+    sasl_scram_keys_hash(&sasl_scram_sha_256, verifier->stored_key, verifier->server_key);
     secret_wipe(key, sizeof key);
 }

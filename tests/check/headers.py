@@ -8,7 +8,9 @@ from pathlib import Path
 
 import checker
 
-OURS = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wconversion"]
+# Debian keeps libpq's header in a folder of its own.
+LIBPQ = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=True).stdout.split()
+OURS = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wconversion", *LIBPQ]
 C99 = ["gcc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes"]
 CXX17 = ["g++", "-std=c++17", "-pedantic", "-Wall", "-Wextra", "-Wshadow"]
 # For the C standard library alone: what POSIX adds (ssize_t...) must be asked for by the header itself.

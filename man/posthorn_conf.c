@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "server/config.h"
+#include "server/config_value.h"
 
 enum {
     TEXT_MAX = 4096
@@ -100,7 +101,7 @@ static void print_option(const struct config_option *option)
         print_text(option->text);
     buffer_reset(&text);
     buffer_append_string(&text, config_option_is_list(option) ? "A list of: " : "Takes ");
-    config_option_describe(option, &text);
+    config_value_describe(option, &text);
     buffer_append_string(&text, ".");
     print_text(buffer_string(&text));
     print_default(option);

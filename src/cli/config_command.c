@@ -10,6 +10,7 @@
 #include "base/scan.h"
 #include "cli/report.h"
 #include "cli/serve_start.h"
+#include "server/config_value.h"
 
 enum {
     CONFIG_HELP = 1,
@@ -117,7 +118,7 @@ static void print_description(const struct config_option *option, const char *ma
     AUTO(buffer)
     text = BUFFER(DESCRIPTION_MAX);
     buffer_append_string(&text, config_option_is_list(option) ? "A list of: " : "A value: ");
-    config_option_describe(option, &text);
+    config_value_describe(option, &text);
     buffer_append_string(&text, ".");
     if (option->value == NULL)
         buffer_append_format(&text, " Not set: %s.", option->without);

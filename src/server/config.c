@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "mail/domain.h"
+#include "server/config_value.h"
 #include "server/store_place.h"
 
 enum {
@@ -63,7 +64,7 @@ static bool fill_setting(const struct config_option *option, const char *const *
         return fault_set_memory(fault);
     for (; made.count < count; made.count++) {
         struct config_value *value = &made.values[made.count];
-        if (!config_option_read(option, texts[made.count], &value->number, fault)) {
+        if (!config_value_read(option, texts[made.count], &value->number, fault)) {
             clear_setting(&made);
             return false;
         }

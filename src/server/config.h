@@ -3,6 +3,9 @@
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
+#include <stddef.h>
+
+#include "base/buffer.h"
 #include "base/fault.h"
 #include "server/config_option.h"
 

@@ -6,9 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
-#include "base/fault.h"
-
 enum config_id {
     CONFIG_HOST_NAME = 0,
     CONFIG_DEFAULT_DOMAIN,
@@ -90,13 +87,5 @@ enum config_id config_option_find(const char *name);
 
 /* The option takes { several values }. */
 bool config_option_is_list(const struct config_option *option);
-
-/* A value, as the file has it, or one value of a list: checked, and for numbers, sizes, times and
-   words (the index of the word) turned into *number. The fault says what to write instead. */
-bool config_option_read(const struct config_option *option, const char *text, int64_t *number,
-                        struct fault *fault);
-
-/* What may be written, in words: "a size: bytes, or with K, M, G (1k to 2G)". */
-void config_option_describe(const struct config_option *option, struct buffer *out);
 
 #endif

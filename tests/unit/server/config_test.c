@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/config.h"
+#include "server/config_value.h"
 
 enum {
     PATH_SIZE = 64,
@@ -149,7 +150,7 @@ static void values_are_read_as_people_write_them(void **state)
         struct fault fault;
         int64_t number = -1;
         assert_true(
-            config_option_read(config_option_of(cases[i].id), cases[i].text, &number, &fault));
+            config_value_read(config_option_of(cases[i].id), cases[i].text, &number, &fault));
         assert_int_equal(number, cases[i].number);
     }
 }
@@ -174,7 +175,7 @@ static void every_option_refuses_what_it_is_not(void **state)
         for (const char *const *text = wrong[option->type]; *text != NULL; text++) {
             struct fault fault;
             int64_t number = 0;
-            if (config_option_read(option, *text, &number, &fault)) {
+            if (config_value_read(option, *text, &number, &fault)) {
                 print_error("%s takes \"%s\"\n", option->name, *text);
                 fail();
             }
@@ -198,17 +199,17 @@ static void every_amount_has_its_range(void **state)
             option->type != CONFIG_TIME)
             continue;
         snprintf(text, sizeof(text), "%lld%s", (long long)option->least, unit);
-        assert_true(config_option_read(option, text, &number, &fault));
+        assert_true(config_value_read(option, text, &number, &fault));
         assert_int_equal(number, option->least);
         snprintf(text, sizeof(text), "%lld%s", (long long)option->most, unit);
-        assert_true(config_option_read(option, text, &number, &fault));
+        assert_true(config_value_read(option, text, &number, &fault));
         assert_int_equal(number, option->most);
         snprintf(text, sizeof(text), "%lld%s", (long long)option->most + 1, unit);
-        assert_false(config_option_read(option, text, &number, &fault));
+        assert_false(config_value_read(option, text, &number, &fault));
         assert_non_null(strstr(fault.message, "is too large"));
         if (option->least > 0) {
             snprintf(text, sizeof(text), "%lld%s", (long long)option->least - 1, unit);
-            assert_false(config_option_read(option, text, &number, &fault));
+            assert_false(config_value_read(option, text, &number, &fault));
             assert_non_null(strstr(fault.message, "is too small"));
         }
     }

@@ -80,6 +80,7 @@ static void spilled(struct loop_task *task)
     if (!smtp_session_is_back(session))
         return;
     int64_t now = loop_now(session->identity.loop);
+    smtp_server_waited(session->server, message->spill_since, now);
     if (!message->is_spilled)
         fail_body(message, &message->spill_fault, now);
     smtp_session_go_on(session, now);
@@ -93,6 +94,7 @@ void smtp_session_body_spill_if_full(struct smtp_session *session)
         return;
     message->spill =
         (struct worker_job){.run = spill, .done = {.run = spilled}, .loop = session->identity.loop};
+    message->spill_since = loop_now(session->identity.loop);
     session->busy = SMTP_SESSION_SPILLS;
     smtp_session_body_lend(message);
     worker_submit(session->services->workers, &message->spill);

@@ -80,6 +80,7 @@ struct smtp_session_message {
     struct fault fault; /* why the body is not kept; told at its end */
     atomic_int turn;    /* enum smtp_session_turn */
     struct worker_job spill;
+    int64_t spill_since; /* monotonic milliseconds */
     bool is_spilled;
     struct fault spill_fault;
 

@@ -131,12 +131,17 @@ void smtp_server_ask(struct smtp_server *server, enum smtp_server_event_kind kin
     smtp_server_tell(server, kind);
 }
 
+void smtp_server_waited(struct smtp_server *server, int64_t since, int64_t now)
+{
+    server->born += now - since;
+    server->heard = now;
+    server->window_start += now - since;
+}
+
 void smtp_server_answered(struct smtp_server *server, int64_t now)
 {
-    int64_t waited = now - server->owed_since;
     server->owed = SMTP_SERVER_OWED_NOTHING;
-    server->born += waited;
-    server->heard = now;
+    smtp_server_waited(server, server->owed_since, now);
     release_line(server);
 }
 

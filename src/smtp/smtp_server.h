@@ -168,6 +168,10 @@ void smtp_server_sent(struct smtp_server *server, size_t count, int64_t now);
 int64_t smtp_server_deadline(const struct smtp_server *server);
 void smtp_server_tick(struct smtp_server *server, int64_t now);
 
+/* From `since` until now the host took nothing although no answer was owed (it wrote a body to a
+   disk): the time was not the peer's. */
+void smtp_server_waited(struct smtp_server *server, int64_t since, int64_t now);
+
 bool smtp_server_is_answer_owed(const struct smtp_server *server);
 /* False: feed would take nothing now. */
 bool smtp_server_wants_input(const struct smtp_server *server);

@@ -138,12 +138,36 @@ static void a_limit_that_shrinks_is_met(void **state)
     smtp_server_free(server);
 }
 
+/* While the host writes a body to a disk that is slow, the peer is not too slow. */
+static void time_that_the_host_takes_is_not_the_peers(void **state)
+{
+    const int64_t long_time = 2 * (int64_t)SMTP_SERVER_IDLE;
+    struct smtp_server *server = make(&(struct smtp_server_options){0});
+    struct smtp_server_event event = {0};
+    (void)state;
+    say(server,
+        "HELO c.example\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<b@d.example>\r\nDATA\r\nx\r\n");
+    int64_t before = smtp_server_deadline(server);
+    smtp_server_waited(server, NOW, NOW + long_time);
+    assert_int_equal(smtp_server_deadline(server), before + long_time);
+    smtp_server_tick(server, NOW + long_time + 1);
+    assert_false(smtp_server_is_closed(server));
+    /* And afterwards it may be too slow again. */
+    smtp_server_tick(server, before + long_time);
+    while (smtp_server_next(server, &event) && event.kind != SMTP_SERVER_CLOSED)
+        continue;
+    assert_int_equal(event.kind, SMTP_SERVER_CLOSED);
+    assert_string_equal(event.reason, "too slow a body");
+    smtp_server_free(server);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(does_not_copy_a_body),
     cmocka_unit_test(holds_little_at_rest),
     cmocka_unit_test(keeps_no_secret),
     cmocka_unit_test(fills_in_limits),
     cmocka_unit_test(a_limit_that_shrinks_is_met),
+    cmocka_unit_test(time_that_the_host_takes_is_not_the_peers),
 };
 
 UNIT_MAIN(tests)

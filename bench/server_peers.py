@@ -108,12 +108,12 @@ acl_smtp_rcpt = acl_rcpt
 host_lookup =
 rfc1413_query_timeout = 0s
 smtp_accept_max = 200
+smtp_connect_backlog = 200
 smtp_accept_queue_per_connection = 0
 smtp_accept_max_per_connection = 100000
 pipelining_advertise_hosts = *
 tls_advertise_hosts =
 disable_ipv6 = true
-queue_run_max = 20
 
 begin acl
 acl_rcpt:
@@ -123,12 +123,13 @@ begin routers
 mailbox:
     driver = accept
     domains = +local_domains
+    local_parts = {users}
     transport = maildir
 
 begin transports
 maildir:
     driver = appendfile
-    directory = /var/mail/$local_part/Maildir
+    directory = /var/mail/$local_part_data/Maildir
     maildir_format
     create_directory
     user = {vmail}
@@ -263,7 +264,7 @@ class Exim(Server):
         self.port = next(house.ports)
         for name in ("/var/spool/exim4", "/var/log/exim4", "/run/exim4"):
             house.make_directory(name, owner=905, mode=0o750)
-        house.write("/etc/exim4/exim4.conf", EXIM.format(port=self.port, vmail=VMAIL), mode=0o640)
+        house.write("/etc/exim4/exim4.conf", EXIM.format(port=self.port, vmail=VMAIL, users=" : ".join(USERS)), mode=0o640)
         house.start("exim", ["/usr/sbin/exim4", "-bdf", "-q1m"], [self.port], log="/var/log/exim4/mainlog")
 
 

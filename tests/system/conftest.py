@@ -39,6 +39,26 @@ def posthorn_program():
 
 
 @pytest.fixture(scope="session")
+def release_program():
+    """The same as people get it: as quick, and without what the address sanitizer takes of memory."""
+    return program_of("POSTHORN_RELEASE_BUILD", "release")
+
+
+@pytest.fixture(scope="session")
+def threads_program():
+    """The same under the thread sanitizer."""
+    return program_of("POSTHORN_THREADS_BUILD", "threads")
+
+
+def program_of(variable, build):
+    project = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    program = os.path.join(os.environ.get(variable, os.path.join(project, "build", build)), "src", "posthorn")
+    if not os.path.exists(program):
+        pytest.fail(f"{program} is not there: script/test builds it, or ${variable} names another build directory")
+    return program
+
+
+@pytest.fixture(scope="session")
 def postgres():
     made = Postgres()
     try:

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
-from .house import answers, die_with_parent, wait_until
+from .house import House, answers, die_with_parent, wait_until
 
 LISTENERS = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
 
@@ -37,6 +38,14 @@ def configuration(settings):
     return "\n".join(lines) + "\n"
 
 
+def greets(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+            return wire.recv(3) == b"220"
+    except OSError:
+        return False
+
+
 class Posthorn:
     """`ports[listener]` is where it listens on 127.0.0.1; `settings` change and add to the configuration."""
 
@@ -49,6 +58,9 @@ class Posthorn:
         self.log = self.directory / "posthorn.log"
         self.file = self.directory / "posthorn.conf"
         self.process = None
+        self.environment = dict(ENVIRONMENT)
+        if House.current is not None:
+            House.current.logs.append(str(self.log))
         self.settings = {**DEFAULTS, "store": self.store, "data-directory": str(self.directory)}
         for listener, port in self.ports.items():
             self.settings[f"listen-{listener}"] = (f"127.0.0.1:{port}",)
@@ -71,7 +83,7 @@ class Posthorn:
     def admin(self, *words, text=None, check=True):
         """An admin command on the server's store."""
         done = subprocess.run([self.program, *words, "--store", self.store], input=text, text=True, capture_output=True,
-                              check=False)
+                              env=self.environment, check=False)
         if check and done.returncode != 0:
             raise RuntimeError(f"posthorn {' '.join(words)}: {done.returncode}: {done.stderr}{done.stdout}")
         return done
@@ -84,7 +96,7 @@ class Posthorn:
         with open(self.log, "ab") as sink:
             self.process = subprocess.Popen(
                 [*self.wrapper, self.program, "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL, stdout=sink,
-                stderr=sink, preexec_fn=options.pop("preexec_fn", die_with_parent), env=ENVIRONMENT, **options)
+                stderr=sink, preexec_fn=options.pop("preexec_fn", die_with_parent), env=self.environment, **options)
         return self.process
 
     def start(self, **options):
@@ -92,6 +104,8 @@ class Posthorn:
         try:
             for port in self.ports.values():
                 wait_until(lambda port=port: answers(process, port), f"posthorn on port {port}")
+            # It listens before it has made itself a certificate, and greets when all is there.
+            wait_until(lambda: greets(self.ports["smtp"]), "posthorn's greeting")
         except (TimeoutError, RuntimeError) as error:
             raise RuntimeError(f"{error}\n{self.tail()}") from None
         return self

@@ -80,6 +80,14 @@ CREATE TABLE mailbox(
   UNIQUE(account, parent, name)
 );
 
+-- Which process has a maildrop open, where several work on one store (store/store_lease.h).
+CREATE TABLE maildrop_lease(
+  mailbox BIGINT PRIMARY KEY REFERENCES mailbox(id) ON DELETE CASCADE,
+  owner BIGINT NOT NULL,                 -- the process
+  id BIGINT NOT NULL,                    -- of this taking; of one owner's the latest counts
+  until BIGINT NOT NULL
+);
+
 -- A body once, whatever the number of its recipients. Its bytes: `data` has the first 256 KiB,
 -- body_part the others in pieces of 256 KiB, numbered from 1.
 CREATE TABLE body(

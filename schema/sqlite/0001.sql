@@ -82,6 +82,14 @@ CREATE TABLE mailbox(
   UNIQUE(account, parent, name)
 );
 
+-- Which process has a maildrop open, where several work on one store (store/store_lease.h).
+CREATE TABLE maildrop_lease(
+  mailbox INTEGER PRIMARY KEY REFERENCES mailbox(id) ON DELETE CASCADE,
+  owner INTEGER NOT NULL,                -- the process
+  id INTEGER NOT NULL,                   -- of this taking; of one owner's the latest counts
+  until INTEGER NOT NULL
+);
+
 -- A body once, whatever the number of its recipients. Its bytes: `data` has the first 256 KiB,
 -- body_part the others in pieces of 256 KiB, numbered from 1.
 CREATE TABLE body(

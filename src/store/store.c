@@ -12,17 +12,20 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "db/db_migrate.h"
 #include "store/store_inside.h"
+#include "store/store_node.h"
 
 enum {
     WRITERS_DEFAULT = 4, /* connections to PostgreSQL that write */
-    WRITERS_MAX = 64
+    WRITERS_MAX = 64,
+    /* For rows that other batches hold: they may be many, and each as slow as the disk. Deadlocks
+       are found much sooner. */
+    WRITER_WAIT_MILLISECONDS = 60 * 1000
 };
 
-/* An id, from the highest bit: 41 of milliseconds since 2024 (until 2093), 10 of a number that each
-   process draws, 12 that count within the millisecond. */
+/* An id, from the highest bit: 41 of milliseconds since 2024 (until 2093), 10 of a number that
+   each program claims, 12 that count within the millisecond. */
 enum {
     ID_COUNT_BITS = 12,
     ID_NODE_BITS = 10
@@ -80,12 +83,27 @@ static bool set_places(struct store *store, const struct store_options *options,
     return true;
 }
 
-static bool draw_node(struct store *store, struct fault *fault)
+/* Ids go on behind those that are there, even where the clock was set back, or begins in 1970. */
+static bool begin_ids(struct store *store, struct fault *fault)
 {
-    uint16_t drawn;
-    if (!random_fill(&drawn, sizeof(drawn), fault))
+    static const struct db_statement find = {"SELECT COALESCE(MAX(id), 0) FROM body", NULL};
+    struct db *reader = store_reader_open(store, fault);
+    if (reader == NULL)
         return false;
-    store->node = (drawn & ((1 << ID_NODE_BITS) - 1)) << ID_COUNT_BITS;
+    bool is_found = false;
+    AUTO(db_rows)
+    rows = {0};
+    bool is_done = db_query_one(reader, &find, DB_NO_VALUES, &rows, &is_found, fault);
+    if (is_found)
+        atomic_store(&store->last_id, db_rows_number(&rows, 0));
+    db_rows_clear(&rows);
+    store_reader_close(reader);
+    if (!is_done)
+        return false;
+    store->claim = store_node_start(store, fault);
+    if (store->claim == NULL)
+        return false;
+    store->self = store_id_make(store);
     return true;
 }
 
@@ -102,6 +120,8 @@ static bool start_jobs(struct store *store, const struct store_options *options,
         writers = WRITERS_MAX;
     if (db_place_kind(store->place) == DB_SQLITE)
         writers = 1;
+    else
+        db_options.wait_milliseconds = WRITER_WAIT_MILLISECONDS;
     store->jobs = store_jobs_start(&db_options, writers, fault);
     return store->jobs != NULL;
 }
@@ -113,8 +133,8 @@ struct store *store_open(const struct store_options *options, struct fault *faul
         fault_set_memory(fault);
         return NULL;
     }
-    if (!set_places(store, options, fault) || !draw_node(store, fault) ||
-        !start_jobs(store, options, fault)) {
+    if (!set_places(store, options, fault) || !start_jobs(store, options, fault) ||
+        !begin_ids(store, fault)) {
         store_close(store);
         return NULL;
     }
@@ -125,6 +145,7 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    store_node_stop(store->claim);
     store_jobs_stop(store->jobs);
     if (store->own_directory != NULL)
         remove_own_directory(store->own_directory);
@@ -158,22 +179,39 @@ bool store_migrate(const char *place, bool is_dry, void (*tell)(void *context, c
     return is_done;
 }
 
+bool store_is_shared(const struct store *store)
+{
+    return db_place_kind(store->place) == DB_POSTGRES;
+}
+
+int64_t store_self(const struct store *store)
+{
+    return store->self;
+}
+
+void store_set_node(struct store *store, int64_t number)
+{
+    atomic_store(&store->node, number << ID_COUNT_BITS);
+}
+
 int64_t store_id_make(struct store *store)
 {
     const int64_t count_mask = (1 << ID_COUNT_BITS) - 1;
+    const int64_t node_mask = ((1 << ID_NODE_BITS) - 1) << ID_COUNT_BITS;
     int64_t last = atomic_load(&store->last_id);
     int64_t next;
     do {
+        int64_t node = atomic_load(&store->node);
         int64_t now = clock_wall_microseconds() / 1000 - id_epoch_milliseconds;
-        next = now << (ID_NODE_BITS + ID_COUNT_BITS) | store->node;
+        int64_t last_time = last >> (ID_NODE_BITS + ID_COUNT_BITS);
         /* Within the millisecond, or when the clock went back, it counts on; past the last number
-           of a millisecond it takes the next one's. */
-        if (next <= last && (last & count_mask) < count_mask)
+           of a millisecond, or with another node's number, it takes the next one's. */
+        if (now > last_time)
+            next = now << (ID_NODE_BITS + ID_COUNT_BITS) | node;
+        else if ((last & node_mask) == node && (last & count_mask) < count_mask)
             next = last + 1;
-        else if (next <= last)
-            next =
-                (((last >> (ID_NODE_BITS + ID_COUNT_BITS)) + 1) << (ID_NODE_BITS + ID_COUNT_BITS)) |
-                store->node;
+        else
+            next = (last_time + 1) << (ID_NODE_BITS + ID_COUNT_BITS) | node;
     } while (!atomic_compare_exchange_weak(&store->last_id, &last, next));
     return next;
 }

@@ -40,6 +40,13 @@ void store_reader_close(struct db *reader); /* accepts NULL */
 bool store_migrate(const char *place, bool is_dry, void (*tell)(void *context, const char *line),
                    void *context, int *from, int *to, struct fault *fault);
 
+/* Several servers may work on it at the same time, each on a node of its own: PostgreSQL. A file
+   has one. */
+bool store_is_shared(const struct store *store);
+
+/* Who this process is among those that work on the store: an id made when it was opened. */
+int64_t store_self(const struct store *store);
+
 /* A new id: 64 bits, positive, ordered by time, unique over nodes. From any thread. */
 int64_t store_id_make(struct store *store);
 

@@ -72,6 +72,9 @@ static const struct db_statement rules[] = {
      "FROM vanished v WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = v.mailbox) "
      "GROUP BY v.mailbox",
      NULL},
+    {"SELECT 'there is no mailbox ' || l.mailbox || ', but a lease of it' FROM maildrop_lease l "
+     "WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = l.mailbox)",
+     NULL},
     {"SELECT 'mailbox ' || b.id || ', ' || b.name || ', has no account' FROM mailbox b "
      "WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.id = b.account)",
      NULL},

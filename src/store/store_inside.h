@@ -19,9 +19,14 @@ struct store {
     char *own_directory; /* of a store in memory: removed at the end; else NULL */
     struct store_jobs *jobs;
     _Atomic int64_t last_id;
-    int64_t node; /* bits of every id that this process makes */
+    _Atomic int64_t node;     /* bits of every id that this process makes */
+    struct store_node *claim; /* of those bits */
+    int64_t self;
     _Atomic int64_t draft_memory;
 };
+
+/* From now on ids have this number, below STORE_NODES_MAX. */
+void store_set_node(struct store *store, int64_t number);
 
 /* Starts the writers' threads; NULL: fault. */
 struct store_jobs *store_jobs_start(const struct db_options *options, unsigned writers,

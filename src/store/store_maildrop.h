@@ -48,6 +48,8 @@ bool store_messages_read(struct db *db, int64_t mailbox, uint32_t uid, struct bu
 bool store_removal_run(struct db *db, int64_t mailbox, const uint32_t *uids, size_t count,
                        struct fault *fault);
 
+struct store_lease;
+
 /* Removes messages, in one job: all that are still there. Counters, modseq, vanished log and the
    bodies that nobody uses any more are seen to. */
 struct store_removal {
@@ -56,6 +58,10 @@ struct store_removal {
     int64_t mailbox;
     const uint32_t *uids; /* ascending, borrowed until job.done */
     size_t count;
+    /* Given back in the same transaction; when somebody else has it, nothing is removed. Borrowed
+       like the UIDs; NULL = none. */
+    const struct store_lease *lease;
+    bool is_lost; /* the answer: somebody else had it */
 };
 void store_removal_submit(struct store_removal *removal);
 

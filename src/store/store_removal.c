@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "db/db.h"
 #include "store/store_delivery.h"
+#include "store/store_lease.h"
 
 enum {
     MESSAGES_AT_ONCE = 500,    /* removed by one statement */
@@ -170,7 +171,13 @@ bool store_removal_run(struct db *db, int64_t mailbox, const uint32_t *uids, siz
 
 static bool run(struct store_job *job, struct db *db, struct fault *fault)
 {
-    const struct store_removal *removal = (const struct store_removal *)job;
+    struct store_removal *removal = (struct store_removal *)job;
+    bool was_held = true;
+    if (removal->lease != NULL && !store_lease_release(db, removal->lease, &was_held, fault))
+        return false;
+    removal->is_lost = !was_held;
+    if (removal->is_lost)
+        return true;
     return store_removal_run(db, removal->mailbox, removal->uids, removal->count, fault);
 }
 

@@ -1,10 +1,12 @@
 /* A sound store has no problems, and each thing that is put wrong is told. */
 #include "store_fixture.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../db/postgres_cluster.h"
 #include "base/clock.h"
 #include "store/store_accounts.h"
 #include "store/store_check.h"
@@ -201,6 +203,27 @@ static void messages_have_their_bodies(void **state)
     spoil(fixture, &no_mailbox, "there is no mailbox 7, but 1 messages in it");
 }
 
+/* Past the reference that forbids it. */
+static void leases_have_their_mailbox(void **state)
+{
+    struct store_fixture *fixture = *state;
+    const char *orphan = "INSERT INTO maildrop_lease(mailbox, owner, id, until) VALUES(7, 1, 1, 1)";
+    struct told told;
+    if (fixture->kind == DB_POSTGRES) {
+        char sql[256];
+        snprintf(sql, sizeof(sql), "SET session_replication_role = replica; %s", orphan);
+        postgres_cluster_run(fixture->place, sql);
+    } else {
+        sqlite3 *handle = NULL;
+        assert_int_equal(sqlite3_open(fixture->place, &handle), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(handle, orphan, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(handle);
+    }
+    check(fixture, &told);
+    if (strstr(told.text, "there is no mailbox 7, but a lease of it") == NULL)
+        fail_msg("%s", told.text);
+}
+
 static void bodies_belong_to_somebody(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -324,6 +347,7 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(counters_are_compared),
     STORE_TEST(uids_and_modseqs_only_grow),
     STORE_TEST(messages_have_their_bodies),
+    STORE_TEST(leases_have_their_mailbox),
     STORE_TEST(bodies_belong_to_somebody),
     STORE_TEST(bodies_are_read_whole),
     STORE_TEST(what_is_kept_of_a_body_is_made_anew),

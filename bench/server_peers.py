@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "system"))
 
 from lab import posthorn  # noqa: E402
 from lab.house import VMAIL, House, block_of_ports, inhabitants, wait_until  # noqa: E402
-from lab.postfix import MASTER, make_queue  # noqa: E402
+from lab.postfix import COMMON, MASTER, make_queue  # noqa: E402
 
 DOMAIN = "bench.test"
 USERS = [f"u{number}" for number in range(10)]
@@ -57,37 +57,16 @@ service lmtp {{
 }}
 """
 
-POSTFIX = """
-compatibility_level = 3.6
-queue_directory = /var/spool/postfix
-data_directory = /var/lib/postfix
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = /usr/lib/postfix
-meta_directory = /etc/postfix
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /var/log/postfix.log
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+POSTFIX = COMMON + """
 myhostname = mail.bench.test
-mydestination =
 mynetworks = 127.0.0.0/8
-alias_maps =
-alias_database =
 local_recipient_maps =
-disable_dns_lookups = yes
-lmtp_host_lookup = native
-biff = no
-smtpd_peername_lookup = no
 virtual_mailbox_domains = bench.test
 virtual_mailbox_maps = texthash:/etc/postfix/mailboxes
 virtual_mailbox_base = /var/mail
 virtual_uid_maps = static:{vmail}
 virtual_gid_maps = static:{vmail}
 virtual_transport = {transport}
-mailbox_size_limit = 0
-virtual_mailbox_limit = 0
 message_size_limit = 60000000
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0

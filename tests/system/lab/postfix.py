@@ -9,7 +9,8 @@ from .house import VMAIL, inhabitants
 
 SMALL_LIMIT = 10000
 
-MAIN = """
+# Where Debian's package has everything, and no name service: what every Postfix here begins with.
+COMMON = """
 compatibility_level = 3.6
 queue_directory = /var/spool/postfix
 data_directory = /var/lib/postfix
@@ -22,19 +23,24 @@ setgid_group = postdrop
 maillog_file = /var/log/postfix.log
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-myhostname = mail.posthorn.test
 mydestination =
-mynetworks =
 alias_maps =
 alias_database =
-local_recipient_maps =
+disable_dns_lookups = yes
 smtp_host_lookup = native
 lmtp_host_lookup = native
-disable_dns_lookups = yes
-# Letters stay as they are: no header is added.
-local_header_rewrite_clients =
 biff = no
 smtpd_peername_lookup = no
+mailbox_size_limit = 0
+virtual_mailbox_limit = 0
+"""
+
+MAIN = COMMON + """
+myhostname = mail.posthorn.test
+mynetworks =
+local_recipient_maps =
+# Letters stay as they are: no header is added.
+local_header_rewrite_clients =
 
 virtual_mailbox_domains = posthorn.test
 virtual_mailbox_maps = texthash:/etc/postfix/mailboxes
@@ -46,8 +52,6 @@ transport_maps = texthash:/etc/postfix/transport
 recipient_delimiter = +
 lmtp_destination_recipient_limit = 50
 message_size_limit = 30000000
-mailbox_size_limit = 0
-virtual_mailbox_limit = 0
 
 smtputf8_enable = yes
 smtpd_tls_cert_file = /etc/posthorn/server.pem

@@ -1,32 +1,12 @@
 """Mail servers in front of ours: what they take on their port they pass on by SMTP or LMTP."""
 
 from .house import wait_until
-from .postfix import MASTER, make_queue
+from .postfix import COMMON, MASTER, make_queue
 
 # Letters to smtp.test go on by SMTP, with TLS where it is offered; those to lmtp.test by LMTP.
-POSTFIX = """
-compatibility_level = 3.6
-queue_directory = /var/spool/postfix
-data_directory = /var/lib/postfix
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = /usr/lib/postfix
-meta_directory = /etc/postfix
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /var/log/postfix.log
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+POSTFIX = COMMON + """
 myhostname = relay.elsewhere.example
-mydestination =
 mynetworks = 127.0.0.0/8
-alias_maps =
-alias_database =
-disable_dns_lookups = yes
-smtp_host_lookup = native
-lmtp_host_lookup = native
-biff = no
-smtpd_peername_lookup = no
 smtputf8_enable = yes
 smtp_tls_security_level = may
 relay_domains = smtp.test lmtp.test
@@ -35,8 +15,6 @@ transport_maps = inline:{{ {{ smtp.test = relay:[127.0.0.1]:{smtp} }}, {{ lmtp.t
 minimal_backoff_time = 1s
 queue_run_delay = 1s
 message_size_limit = 60000000
-mailbox_size_limit = 0
-virtual_mailbox_limit = 0
 """
 
 EXIM = """

@@ -183,6 +183,15 @@ static bool is_counted_out(struct pop3_server *server)
     return true;
 }
 
+static bool is_without_maildrop(struct pop3_server *server)
+{
+    if (!server->is_lock_lost)
+        return false;
+    pop3_server_say(server, "-ERR [SYS/TEMP] Another session has taken this mailbox over");
+    pop3_server_end(server, "the mailbox was taken over");
+    return true;
+}
+
 /* A line that cannot be a command, whatever it says. */
 static void hear_bad_line(struct pop3_server *server, const char *text)
 {
@@ -195,7 +204,7 @@ static void hear_bad_line(struct pop3_server *server, const char *text)
 /* A line with its LF. */
 static void hear_line(struct pop3_server *server, struct bytes line)
 {
-    if (is_counted_out(server))
+    if (is_counted_out(server) || is_without_maildrop(server))
         return;
     /* RFC 1939 3: only CRLF ends a command. */
     if (line.length < 2 || line.data[line.length - 2] != '\r') {
@@ -362,6 +371,12 @@ void pop3_server_quit_done(struct pop3_server *server, int64_t now)
     pop3_server_say(server, "+OK Bye");
     pop3_server_end(server, "quit");
     pop3_server_settle(server);
+}
+
+void pop3_server_lock_lost(struct pop3_server *server, int64_t now)
+{
+    (void)now;
+    server->is_lock_lost = true;
 }
 
 void pop3_server_tls_started(struct pop3_server *server, const char *mechanisms, int64_t now)

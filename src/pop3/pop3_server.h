@@ -124,6 +124,10 @@ size_t pop3_server_deleted_count(const struct pop3_server *server);
 /* QUIT was carried out: +OK. */
 void pop3_server_quit_done(struct pop3_server *server, int64_t now);
 
+/* Somebody else has the maildrop now: the next command is answered with -ERR [SYS/TEMP], and then
+   it ends, without QUIT. A message on its way goes out to its end. */
+void pop3_server_lock_lost(struct pop3_server *server, int64_t now);
+
 /* TLS stands: everything said before is forgotten (RFC 2595 4). mechanisms: what AUTH offers from
    now on; borrowed until the engine is freed. */
 void pop3_server_tls_started(struct pop3_server *server, const char *mechanisms, int64_t now);

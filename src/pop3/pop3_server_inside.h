@@ -55,6 +55,7 @@ struct pop3_server {
     bool is_in_exchange;  /* the next line is a response of AUTH */
     bool is_drained_line; /* a line that is too long is passed over to its end */
     bool is_stopping;
+    bool is_lock_lost;
     bool is_end_told;
     enum pop3_server_state state;
     enum pop3_server_owed owed;

@@ -1,5 +1,5 @@
-/* Which mailboxes are open in POP3 sessions of this process: one session a mailbox (RFC 1939 3).
- * Thread-safe. */
+/* Which mailboxes are open in POP3 sessions of this process: one session a mailbox (RFC 1939 4).
+ * What other processes have is pop3_lease.h's. Thread-safe. */
 #ifndef SESSION_POP3_LOCKS_H
 #define SESSION_POP3_LOCKS_H
 

@@ -1,8 +1,10 @@
-/* One thing at a time is on its way: the list from a worker, or the removal from the store. */
+/* One thing at a time is on its way: the lease, the list from a worker, or the removal from the
+ * store. */
 #include "session/pop3_maildrop.h"
 
 #include <stdlib.h>
 
+#include "session/pop3_lease.h"
 #include "store/store_maildrop.h"
 
 struct pop3_maildrop {
@@ -15,7 +17,9 @@ struct pop3_maildrop {
     int64_t mailbox;
     enum pop3_maildrop_status status;
     bool is_locked;
-    bool is_away; /* with a worker, or with the store */
+    struct pop3_lease *lease; /* NULL: the store has one server, or it is given back */
+    struct loop_task lease_told;
+    bool is_away; /* with a worker, or with the store: it must come back before it is freed */
     struct pop3_server_message *messages;
     struct pop3_server_maildrop list;
     struct store_removal *removal; /* and behind it its UIDs */
@@ -23,8 +27,15 @@ struct pop3_maildrop {
     struct fault fault; /* of the worker */
 };
 
+static void give_back_lease(struct pop3_maildrop *maildrop)
+{
+    pop3_lease_free(maildrop->lease);
+    maildrop->lease = NULL;
+}
+
 static void unlock(struct pop3_maildrop *maildrop)
 {
+    give_back_lease(maildrop);
     if (maildrop->is_locked)
         pop3_locks_give(maildrop->locks, maildrop->mailbox);
     maildrop->is_locked = false;
@@ -43,6 +54,9 @@ void pop3_maildrop_free(struct pop3_maildrop *maildrop)
     if (maildrop == NULL)
         return;
     maildrop->told = NULL;
+    /* Now and not later, when the store may be closed. A removal gives it back itself. */
+    if (!maildrop->is_away || maildrop->removal == NULL)
+        give_back_lease(maildrop);
     if (!maildrop->is_away)
         free_now(maildrop);
 }
@@ -56,6 +70,20 @@ static void come_back(struct pop3_maildrop *maildrop, enum pop3_maildrop_status 
         free_now(maildrop);
     else
         maildrop->told->run(maildrop->told);
+}
+
+static void log_lost(const struct pop3_maildrop *maildrop)
+{
+    struct log_line line;
+    log_begin(&line, maildrop->services->log, LOG_LEVEL_WARNING, "pop3.lease-lost");
+    log_id(&line, "session", maildrop->session);
+    log_id(&line, "mailbox", maildrop->mailbox);
+    log_end(&line);
+}
+
+static bool is_lost(const struct pop3_maildrop *maildrop)
+{
+    return maildrop->lease != NULL && pop3_lease_status(maildrop->lease) == POP3_LEASE_LOST;
 }
 
 /* ---- the list ---- */
@@ -95,13 +123,72 @@ static void hear_list(struct loop_task *task)
 {
     struct pop3_maildrop *maildrop =
         (struct pop3_maildrop *)((char *)task - offsetof(struct pop3_maildrop, job.done));
-    bool is_there = maildrop->fault.kind == FAULT_NONE;
-    if (!is_there) {
-        unlock(maildrop);
+    bool is_there = maildrop->fault.kind == FAULT_NONE && !is_lost(maildrop);
+    if (is_lost(maildrop))
+        log_lost(maildrop);
+    else if (!is_there)
         session_services_tell_trouble(maildrop->services, SESSION_TROUBLE_READ, maildrop->session,
                                       &maildrop->fault, loop_now(maildrop->loop));
-    }
+    if (!is_there)
+        unlock(maildrop);
     come_back(maildrop, is_there ? POP3_MAILDROP_OPEN : POP3_MAILDROP_FAILED);
+}
+
+static void begin_reading(struct pop3_maildrop *maildrop)
+{
+    maildrop->is_away = true;
+    maildrop->job =
+        (struct worker_job){.run = read_list, .done = {.run = hear_list}, .loop = maildrop->loop};
+    worker_submit(maildrop->services->workers, &maildrop->job);
+}
+
+static void end_with(struct pop3_maildrop *maildrop, enum pop3_maildrop_status status)
+{
+    maildrop->status = status;
+    maildrop->told->run(maildrop->told);
+}
+
+static void hear_lease(struct loop_task *task)
+{
+    struct pop3_maildrop *maildrop =
+        (struct pop3_maildrop *)((char *)task - offsetof(struct pop3_maildrop, lease_told));
+    switch (pop3_lease_status(maildrop->lease)) {
+    case POP3_LEASE_WAITS:
+        return;
+    case POP3_LEASE_HELD:
+        begin_reading(maildrop);
+        return;
+    case POP3_LEASE_REFUSED:
+        unlock(maildrop);
+        end_with(maildrop, POP3_MAILDROP_IN_USE);
+        return;
+    case POP3_LEASE_FAILED:
+        unlock(maildrop);
+        end_with(maildrop, POP3_MAILDROP_FAILED);
+        return;
+    case POP3_LEASE_LOST:
+        break;
+    }
+    /* What is on its way finds out by itself. */
+    if (maildrop->status != POP3_MAILDROP_OPEN)
+        return;
+    log_lost(maildrop);
+    end_with(maildrop, POP3_MAILDROP_LOST);
+}
+
+/* Within the process it is locked: asks the other servers of the store, if there may be any. A
+   store that has one is spared the write. */
+static bool begin(struct pop3_maildrop *maildrop, const struct session_identity *identity,
+                  struct fault *fault)
+{
+    if (!store_is_shared(maildrop->services->store)) {
+        begin_reading(maildrop);
+        return true;
+    }
+    maildrop->lease_told.run = hear_lease;
+    maildrop->lease = pop3_lease_new(maildrop->services, identity, maildrop->mailbox,
+                                     &maildrop->lease_told, fault);
+    return maildrop->lease != NULL;
 }
 
 struct pop3_maildrop *pop3_maildrop_new(struct session_services *services, struct pop3_locks *locks,
@@ -131,10 +218,10 @@ struct pop3_maildrop *pop3_maildrop_new(struct session_services *services, struc
         return NULL;
     }
     maildrop->is_locked = true;
-    maildrop->is_away = true;
-    maildrop->job =
-        (struct worker_job){.run = read_list, .done = {.run = hear_list}, .loop = maildrop->loop};
-    worker_submit(services->workers, &maildrop->job);
+    if (!begin(maildrop, identity, fault)) {
+        free_now(maildrop);
+        return NULL;
+    }
     return maildrop;
 }
 
@@ -161,12 +248,21 @@ static void hear_removed(struct loop_task *task)
     struct pop3_maildrop *maildrop =
         (struct pop3_maildrop *)((char *)task - offsetof(struct pop3_maildrop, removed));
     const struct store_job *job = &maildrop->removal->job;
-    /* Before the client hears of it: it may come again at once. */
-    unlock(maildrop);
+    bool is_removed = job->is_done && !maildrop->removal->is_lost;
     if (!job->is_done)
         session_services_tell_trouble(maildrop->services, SESSION_TROUBLE_WRITE, maildrop->session,
                                       &job->fault, loop_now(maildrop->loop));
-    come_back(maildrop, job->is_done ? POP3_MAILDROP_REMOVED : POP3_MAILDROP_FAILED);
+    else if (!is_removed)
+        log_lost(maildrop);
+    /* With the removal the lease was given back. Without, and without a session, the store may be
+       closed already, and time ends the lease. */
+    if (job->is_done || maildrop->told == NULL) {
+        pop3_lease_forget(maildrop->lease);
+        maildrop->lease = NULL;
+    }
+    /* Before the client hears of it: it may come again at once. */
+    unlock(maildrop);
+    come_back(maildrop, is_removed ? POP3_MAILDROP_REMOVED : POP3_MAILDROP_FAILED);
 }
 
 /* The store's removal, and whose it is. */
@@ -196,11 +292,13 @@ static struct pop3_removal *make_removal(struct pop3_maildrop *maildrop,
             removal->uids[count++] = maildrop->messages[i].uid;
     }
     removal->maildrop = maildrop;
-    removal->store = (struct store_removal){.job = {.done = post_removed},
-                                            .store = maildrop->services->store,
-                                            .mailbox = maildrop->mailbox,
-                                            .uids = removal->uids,
-                                            .count = count};
+    removal->store = (struct store_removal){
+        .job = {.done = post_removed},
+        .store = maildrop->services->store,
+        .mailbox = maildrop->mailbox,
+        .uids = removal->uids,
+        .count = count,
+        .lease = maildrop->lease == NULL ? NULL : pop3_lease_terms(maildrop->lease)};
     return removal;
 }
 
@@ -226,4 +324,20 @@ enum pop3_maildrop_status pop3_maildrop_remove(struct pop3_maildrop *maildrop,
     maildrop->status = POP3_MAILDROP_WAITS;
     store_removal_submit(maildrop->removal);
     return POP3_MAILDROP_WAITS;
+}
+
+/* ---- time ---- */
+
+int64_t pop3_maildrop_deadline(const struct pop3_maildrop *maildrop)
+{
+    /* A removal asks for itself whether the lease is held. */
+    return maildrop->lease == NULL || maildrop->removal != NULL
+               ? ENGINE_NEVER
+               : pop3_lease_deadline(maildrop->lease);
+}
+
+void pop3_maildrop_tick(struct pop3_maildrop *maildrop, int64_t now)
+{
+    if (pop3_maildrop_deadline(maildrop) != ENGINE_NEVER)
+        pop3_lease_tick(maildrop->lease, now);
 }

@@ -69,6 +69,9 @@ static void hear_maildrop(struct pop3_session *session, int64_t now)
         session->messages = pop3_maildrop_list(maildrop)->count;
         pop3_server_logged_in(session->engine, pop3_maildrop_list(maildrop), now);
         return;
+    case POP3_MAILDROP_LOST:
+        pop3_server_lock_lost(session->engine, now);
+        return;
     case POP3_MAILDROP_IN_USE:
         log_in_use(session);
         pop3_server_refuse(session->engine, "IN-USE", "Another session has this mailbox", now);
@@ -400,6 +403,8 @@ static int64_t deadline(const void *engine)
         next = earlier(next, session_login_deadline(session->login));
     if (session->reading != NULL)
         next = earlier(next, pop3_reading_deadline(session->reading));
+    if (session->maildrop != NULL)
+        next = earlier(next, pop3_maildrop_deadline(session->maildrop));
     return next;
 }
 
@@ -409,6 +414,8 @@ static void tick(void *engine, int64_t now)
     pop3_server_tick(session->engine, now);
     if (session->reading != NULL)
         pop3_reading_tick(session->reading, now);
+    if (session->maildrop != NULL)
+        pop3_maildrop_tick(session->maildrop, now);
     if (session->login != NULL && pop3_server_is_answer_owed(session->engine))
         hear_login(session, session_login_tick(session->login, now), now);
     go_on(session, now);

@@ -291,6 +291,8 @@ static bool operate_word(struct host *host, const struct talk_words *words, int6
         pop3_server_tls_started(engine, talk_words_find(words, "mechanisms"), now);
     else if (strcmp(verb, "stop") == 0)
         pop3_server_stop(engine, now);
+    else if (strcmp(verb, "lock-lost") == 0)
+        pop3_server_lock_lost(engine, now);
     else if (strcmp(verb, "fail") == 0)
         pop3_server_fail(engine, text_of(words, "the host gave up"));
     else if (strcmp(verb, "time") == 0)

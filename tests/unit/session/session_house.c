@@ -123,10 +123,13 @@ static void make_certificate(struct house *house)
     assert_non_null(house->tls);
 }
 
-static void open_store(struct house *house)
+static void open_store(struct house *house, const struct house_wish *wish)
 {
     struct fault fault = {0};
-    snprintf(house->place, sizeof(house->place), "%s/store.db", house->directory);
+    if (wish->place == NULL)
+        snprintf(house->place, sizeof(house->place), "%s/store.db", house->directory);
+    else
+        snprintf(house->place, sizeof(house->place), "%s", wish->place);
     house->store = store_open(&(struct store_options){.place = house->place,
                                                       .draft_directory = house->directory,
                                                       .creates = true},
@@ -134,7 +137,8 @@ static void open_store(struct house *house)
     if (house->store == NULL)
         fail_msg("%s", fault.message);
     struct house_job people = {.job = {.run = make_people}};
-    run(house, &people);
+    if (!wish->has_people)
+        run(house, &people);
     house->reader = store_reader_open(house->store, &fault);
     assert_non_null(house->reader);
 }
@@ -186,7 +190,7 @@ struct house *house_open(const struct house_wish *wish)
     strcpy(house->directory, "/tmp/posthorn-house-XXXXXX");
     assert_non_null(mkdtemp(house->directory));
     open_log(house);
-    open_store(house);
+    open_store(house, wish);
     make_certificate(house);
     house->auth = auth_new(house->store, &fault);
     house->throttle = auth_throttle_new(&fault);
@@ -278,8 +282,8 @@ int house_tear_down(void **state)
     net_tls_context_free(house->tls);
     log_free(house->log);
     close(house->log_file);
-    static const char *const files[] = {"store.db", "store.db-wal", "store.db-shm", "log",
-                                        "certificate.pem"};
+    static const char *const files[] = {"store.db",      "store.db-wal", "store.db-shm",
+                                        "store.db.lock", "log",          "certificate.pem"};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         remove_file(house, files[i]);
     rmdir(house->directory);

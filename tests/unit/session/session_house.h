@@ -46,6 +46,8 @@ struct house {
 };
 
 struct house_wish {
+    const char *place; /* of the store, when it is not to be a file of the house's own */
+    bool has_people;   /* the store has them already */
     bool is_dev;
     struct session_limits limits;
 };

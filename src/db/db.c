@@ -31,7 +31,7 @@ struct db *db_migrate_open(const struct db_options *options, struct fault *fault
         db_close(db);
         return NULL;
     }
-    if (!db->driver->connect(db, fault)) {
+    if (!db->driver->show_place(db, fault) || !db->driver->connect(db, fault)) {
         db_close(db);
         return NULL;
     }
@@ -52,7 +52,7 @@ static bool judge_version(struct db *db, int version, struct fault *fault)
     if (db->options.creates && (version == 0 || db_kind(db) == DB_SQLITE))
         return db_migrate_run(db, false, NULL, NULL, NULL, NULL, fault);
     if (version == 0)
-        return fault_set(fault, FAULT_PERMANENT, "there is no store yet at %.150s", db->place);
+        return fault_set(fault, FAULT_PERMANENT, "there is no store yet at %s", db->shown);
     return fault_set(fault, FAULT_PERMANENT,
                      "the store has schema version %d, this program needs %d: run `posthorn store "
                      "migrate`",

@@ -4,11 +4,16 @@
 
 #include "db/db.h"
 
+enum {
+    DB_SHOWN_SIZE = 160 /* of a place as people are told it */
+};
+
 /* The head of each driver's own connection. */
 struct db {
     const struct db_driver *driver;
     struct db_options options; /* place is a copy of its own */
     char *place;
+    char shown[DB_SHOWN_SIZE]; /* the place for messages: without a password */
     bool is_in_transaction;
     bool is_lost;
     bool is_ready; /* the schema is as the program wants it */
@@ -18,6 +23,8 @@ struct db {
 struct db_driver {
     enum db_kind kind;
     void (*free)(struct db *db);
+    /* Writes db->shown. FAULT_PERMANENT: nobody can make sense of the place. */
+    bool (*show_place)(struct db *db, struct fault *fault);
     /* Connects, or connects anew after a loss. */
     bool (*connect)(struct db *db, struct fault *fault);
     bool (*query)(struct db *db, const struct db_statement *statement,

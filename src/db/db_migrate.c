@@ -31,8 +31,7 @@ bool db_migrate_read(struct db *db, int *version, struct fault *fault)
     if (is_store && !db_query_one(db, &read, DB_NO_VALUES, &rows, &is_found, fault))
         return false;
     if (!is_found)
-        return fault_set(fault, FAULT_PERMANENT, "%.150s is not a store of posthorn",
-                         db->options.place);
+        return fault_set(fault, FAULT_PERMANENT, "%s is not a store of posthorn", db->shown);
     *version = (int)db_rows_number(&rows, 0);
     return true;
 }

@@ -553,6 +553,7 @@ static void postgres_free(struct db *db)
 static const struct db_driver postgres_driver = {
     .kind = DB_POSTGRES,
     .free = postgres_free,
+    .show_place = db_postgres_place_show,
     .connect = db_postgres_connect,
     .query = postgres_query,
     .execute = postgres_execute,
@@ -579,8 +580,6 @@ static const struct db_driver postgres_driver = {
 
 struct db *db_postgres_new(struct fault *fault)
 {
-    if (!db_postgres_library_load(fault))
-        return NULL;
     struct db_postgres *postgres = calloc(1, sizeof(*postgres));
     if (postgres == NULL) {
         fault_set_memory(fault);

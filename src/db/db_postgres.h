@@ -2,12 +2,13 @@
 #ifndef DB_DB_POSTGRES_H
 #define DB_DB_POSTGRES_H
 
+#include <libpq-fe.h>
+
 /* Out of memory is a fault to tell, not the end of the program. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "db/db_driver.h"
-#include "db/db_postgres_library.h"
 
 enum {
     DB_POSTGRES_NAME_SIZE = 24 /* of a prepared statement */
@@ -29,6 +30,10 @@ struct db_postgres {
     int64_t mark;
     int64_t transaction_number;
 };
+
+/* Names database and host of the place, and nothing else of it: a password may stand there, or a
+   part of it by mistake where something else is expected. */
+bool db_postgres_place_show(struct db *db, struct fault *fault);
 
 /* Connects and makes sure that what is written there stays written. */
 bool db_postgres_connect(struct db *db, struct fault *fault);

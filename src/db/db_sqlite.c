@@ -157,6 +157,13 @@ static bool remember_file(struct db_sqlite *sqlite, struct fault *fault)
     return true;
 }
 
+static bool show_place(struct db *db, struct fault *fault)
+{
+    (void)fault;
+    snprintf(db->shown, sizeof(db->shown), "%s", db->place);
+    return true;
+}
+
 static bool run_pragma(struct db_sqlite *sqlite, const char *text, struct fault *fault)
 {
     int code = sqlite3_exec(sqlite->handle, text, NULL, NULL, NULL);
@@ -623,6 +630,7 @@ static bool sqlite_check(struct db *db, void (*tell)(void *context, const char *
 static const struct db_driver sqlite_driver = {
     .kind = DB_SQLITE,
     .free = sqlite_free,
+    .show_place = show_place,
     .connect = sqlite_connect,
     .query = sqlite_query,
     .execute = sqlite_execute,

@@ -285,5 +285,6 @@ void store_delivery_submit(struct store_delivery *delivery)
     job->mailboxes = delivery->local_count == 0 ? NULL : &delivery->locals[0].mailbox;
     job->mailbox_count = delivery->local_count;
     job->mailbox_stride = sizeof(delivery->locals[0]);
+    job->has_own_keys = true;
     store_submit(delivery->store, job);
 }

@@ -165,6 +165,12 @@ static bool lock_mailboxes(struct db *db, const struct batch *batch, struct faul
     return count == 0 || db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text))), fault);
 }
 
+static void soften(struct store_job *job)
+{
+    if (job->has_own_keys && job->fault.kind == FAULT_DENIED)
+        job->fault.kind = FAULT_TEMPORARY;
+}
+
 /* The job under its own savepoint. False: the whole transaction is lost, or is to be run again. */
 static bool run_guarded(struct db *db, struct store_job *job, struct fault *fault)
 {
@@ -177,6 +183,7 @@ static bool run_guarded(struct db *db, struct store_job *job, struct fault *faul
         *fault = job->fault;
         return false;
     }
+    soften(job);
     return db_savepoint_undo(db, fault);
 }
 
@@ -254,6 +261,7 @@ static bool end_alone(struct store_job *job, const struct fault *fault)
 {
     job->is_done = false;
     job->fault = *fault;
+    soften(job);
     return true;
 }
 

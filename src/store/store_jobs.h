@@ -29,6 +29,10 @@ struct store_job {
     size_t
         mailbox_stride; /* bytes from one to the next, when they stand in structs; 0 = an array */
 
+    /* Its keys are made here: one that is taken already (FAULT_DENIED) is no answer to whoever
+       wants something kept, but temporary. */
+    bool has_own_keys;
+
     bool is_done;
     struct fault fault;
     struct store_job *next; /* the store's own */

@@ -110,7 +110,7 @@ int store_fixture_tear_down(void **state)
 {
     struct store_fixture *fixture = *state;
     store_fixture_close(fixture);
-    static const char *const names[] = {"store", "store-wal", "store-shm"};
+    static const char *const names[] = {"store", "store-wal", "store-shm", "store.lock"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[128];
         snprintf(path, sizeof(path), "%s/%s", fixture->directory, names[i]);

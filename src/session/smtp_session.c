@@ -15,7 +15,6 @@ static void free_session(struct smtp_session *session)
     free(session->mechanisms);
     free(session->hello);
     free(session->login_name);
-    free(session->own_sender);
     free(session);
 }
 

@@ -10,8 +10,6 @@ void smtp_session_auth_forget(struct smtp_session *session)
     session->account = 0;
     free(session->login_name);
     session->login_name = NULL;
-    free(session->own_sender);
-    session->own_sender = NULL;
 }
 
 static void end_login(struct smtp_session *session)

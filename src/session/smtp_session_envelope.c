@@ -111,18 +111,32 @@ static void answer_mail(struct smtp_session *session, bool is_allowed, int64_t n
     smtp_session_answer(session, 550, "5.7.1", "This sender address is not yours", now);
 }
 
-/* A worker's: does the account own the sender? */
+/* Does the account, which may have been disabled or removed since its login, own the sender? The
+   null sender is everybody's who may log in. */
+static bool find_owner(struct db *reader, const struct route_question *question, bool *is_owned,
+                       struct fault *fault)
+{
+    struct address address;
+    struct store_account account;
+    bool is_found;
+    if (!bytes_is_empty(question->address))
+        return address_parse(question->address, &address, fault) &&
+               store_account_owns(reader, question->account, &address, is_owned, fault);
+    if (!store_account_get(reader, question->account, &account, &is_found, fault))
+        return false;
+    *is_owned = is_found && !account.is_disabled;
+    return true;
+}
+
+/* A worker's. */
 static void look_up_owner(struct worker_job *job, void *context)
 {
     struct smtp_session_lookup *lookup = (struct smtp_session_lookup *)job;
-    struct address address;
     if (context == NULL) {
         lookup->is_done = fault_set(&lookup->fault, FAULT_TEMPORARY, "no reader of the store");
         return;
     }
-    lookup->is_done = address_parse(lookup->question.address, &address, &lookup->fault) &&
-                      store_account_owns(context, lookup->question.account, &address,
-                                         &lookup->is_owned, &lookup->fault);
+    lookup->is_done = find_owner(context, &lookup->question, &lookup->is_owned, &lookup->fault);
 }
 
 static void owner_found(struct loop_task *task)
@@ -137,24 +151,16 @@ static void owner_found(struct loop_task *task)
         smtp_session_envelope_drop(session);
         answer_no_store(session, &fault, now);
     } else {
-        if (lookup->is_owned) {
-            free(session->own_sender);
-            session->own_sender =
-                strndup(session->message->sender.data, session->message->sender.length);
-        }
         answer_mail(session, lookup->is_owned, now);
     }
     smtp_session_go_on(session, now);
 }
 
-/* Whoever has nobody's name to say may say it: a submission only in a name of its own, or in none,
-   as notifications of receipt must (RFC 8098 3). */
-static bool is_sender_free(const struct smtp_session *session, struct bytes sender)
+/* A submission may say a sender of its own only, or none, as notifications of receipt must
+   (RFC 8098 3); others have nobody's name to say, and say what they like. */
+static bool is_sender_free(const struct smtp_session *session)
 {
-    return session->service->kind != SMTP_SESSION_SUBMISSION || session->services->is_dev ||
-           bytes_is_empty(sender) ||
-           (session->own_sender != NULL &&
-            bytes_equal(bytes_from_string(session->own_sender), sender));
+    return session->service->kind != SMTP_SESSION_SUBMISSION || session->services->is_dev;
 }
 
 void smtp_session_envelope_hear_mail(struct smtp_session *session,
@@ -166,7 +172,7 @@ void smtp_session_envelope_hear_mail(struct smtp_session *session,
         answer_no_memory(session, now);
         return;
     }
-    if (is_sender_free(session, session->message->sender)) {
+    if (is_sender_free(session)) {
         answer_mail(session, true, now);
         return;
     }

@@ -118,7 +118,6 @@ struct smtp_session {
     struct loop_task login_told;
     int64_t account;  /* logged in as; 0 = nobody */
     char *login_name; /* the account's login */
-    char *own_sender; /* the last sender that was found to be the account's */
 
     struct smtp_session_message *message; /* NULL outside a transaction */
     uint64_t kept;                        /* messages */

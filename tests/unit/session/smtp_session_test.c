@@ -360,6 +360,18 @@ static void lets_nobody_send_in_another_name(void **state)
     house_wait_for_log(house, "event=submission.sender-refused");
 }
 
+static void a_disabled_account_sends_no_more(void **state)
+{
+    struct house *house = *state;
+    struct caller ann = call_as_ann(house);
+    send_letter(&ann, "ann@home.example", "bob@home.example");
+    house_execute(house, "UPDATE account SET is_disabled = 1 WHERE login = 'ann@home.example'");
+    caller_ask(&ann, "MAIL FROM:<ann@home.example>\r\n", "550 5.7.1");
+    caller_ask(&ann, "MAIL FROM:<>\r\n", "550 5.7.1");
+    quit(&ann);
+    assert_int_equal(house_count(house, "bob@home.example"), 1);
+}
+
 static void refuses_wrong_passwords_after_a_while(void **state)
 {
     struct house *house = *state;
@@ -759,6 +771,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(takes_a_submission),
     HOUSE_TEST(takes_a_submission_under_implicit_tls),
     HOUSE_TEST(lets_nobody_send_in_another_name),
+    HOUSE_TEST(a_disabled_account_sends_no_more),
     HOUSE_TEST(refuses_wrong_passwords_after_a_while),
     HOUSE_TEST(survives_callers_that_leave_a_login),
     HOUSE_TEST(answers_each_recipient_of_lmtp),

@@ -3,21 +3,56 @@
 #include <string.h>
 
 #include "../db/postgres_cluster.h"
+#include "db/db.h"
+#include "session/pop3_lease.h"
 #include "session/session_letters.h"
+
+enum {
+    TRIES_MAX = 20000
+};
 
 /* Two houses with the same store. */
 struct nodes {
     char place[128];
-    struct house *here;
+    struct house *here; /* whose clock can be put forward: pass_time */
     struct house *there;
 };
 
+/* POP3 sessions to whom more time has passed than has. */
+static _Atomic int64_t passed;
+static struct engine_face late_engine;
+static struct listener_face late_face;
+
+static int64_t late_deadline(const void *engine)
+{
+    int64_t deadline = pop3_session_listener_face.engine->deadline(engine);
+    if (deadline == ENGINE_NEVER)
+        return ENGINE_NEVER;
+    return deadline > passed ? deadline - passed : 1;
+}
+
+static void late_tick(void *engine, int64_t now)
+{
+    pop3_session_listener_face.engine->tick(engine, now + passed);
+}
+
+static void make_late_face(void)
+{
+    late_engine = *pop3_session_listener_face.engine;
+    late_engine.deadline = late_deadline;
+    late_engine.tick = late_tick;
+    late_face = pop3_session_listener_face;
+    late_face.engine = &late_engine;
+    passed = 0;
+}
+
 static int set_up(void **state)
 {
+    make_late_face();
     struct nodes *nodes = calloc(1, sizeof(*nodes));
     assert_non_null(nodes);
     postgres_cluster_make_database(nodes->place, sizeof(nodes->place));
-    nodes->here = house_open(&(struct house_wish){.place = nodes->place});
+    nodes->here = house_open(&(struct house_wish){.place = nodes->place, .pop3 = &late_face});
     nodes->there = house_open(&(struct house_wish){.place = nodes->place, .has_people = true});
     *state = nodes;
     return 0;
@@ -60,7 +95,7 @@ static struct caller call_as_ann(struct house *house)
 /* What a session leaves to be given back nobody waits for. */
 static struct caller call_until_free(struct house *house)
 {
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < TRIES_MAX; i++) {
         struct caller caller = house_call(house, HOUSE_POP3);
         const char *reply = try_as_ann(&caller);
         if (reply[0] == '+')
@@ -157,6 +192,59 @@ static void whoever_lost_it_deletes_nothing(void **state)
     assert_int_equal(house_count(nodes->here, "ann@home.example"), 1);
 }
 
+static void wait_for_renewal(struct nodes *nodes)
+{
+    static const struct db_statement find = {"SELECT until FROM maildrop_lease WHERE until > 1",
+                                             NULL};
+    bool is_found = false;
+    for (int i = 0; !is_found && i < TRIES_MAX; i++) {
+        AUTO(db_rows)
+        rows = {0};
+        assert_true(db_query_one(nodes->here->reader, &find, DB_NO_VALUES, &rows, &is_found, NULL));
+    }
+    assert_true(is_found);
+}
+
+/* The session looks at its clock after the next thing that it does. */
+static void pass_time(struct caller *caller, int64_t milliseconds)
+{
+    passed += milliseconds;
+    caller_ask(caller, "NOOP\r\n", "+OK");
+}
+
+static void whoever_lost_it_hears_so(void **state)
+{
+    struct nodes *nodes = *state;
+    letters_put_one(nodes->here, "1\r\n");
+    struct caller first = call_as_ann(nodes->here);
+    caller_ask(&first, "DELE 1\r\n", "+OK");
+    let_lease_end(nodes);
+    struct caller second = call_as_ann(nodes->there);
+    pass_time(&first, POP3_LEASE_RENEWAL);
+    house_wait_for_log(nodes->here, "event=pop3.lease-lost ");
+    caller_ask(&first, "STAT\r\n", "-ERR [SYS/TEMP]");
+    caller_hear_end(&first);
+    caller_hang_up(&first);
+    house_wait_for_log(nodes->here, "taken over");
+    quit(&second);
+    assert_int_equal(house_count(nodes->here, "ann@home.example"), 1);
+}
+
+static void it_is_renewed_while_the_session_lives(void **state)
+{
+    struct nodes *nodes = *state;
+    struct caller first = call_as_ann(nodes->here);
+    let_lease_end(nodes);
+    pass_time(&first, POP3_LEASE_RENEWAL);
+    wait_for_renewal(nodes);
+    struct caller second = house_call(nodes->there, HOUSE_POP3);
+    if (strncmp(try_as_ann(&second), "-ERR [IN-USE]", 13) != 0)
+        fail_msg("it was not renewed");
+    caller_hang_up(&second);
+    caller_ask(&first, "STAT\r\n", "+OK");
+    quit(&first);
+}
+
 /* Ended by time, but nobody else came: it is still good. */
 static void what_nobody_wanted_is_kept(void **state)
 {
@@ -203,6 +291,7 @@ static void callers_may_leave_at_any_time(void **state)
 static const struct CMUnitTest tests[] = {
     NODES_TEST(one_server_has_the_mailbox),    NODES_TEST(a_removal_gives_it_back_at_once),
     NODES_TEST(the_same_server_need_not_wait), NODES_TEST(whoever_lost_it_deletes_nothing),
+    NODES_TEST(whoever_lost_it_hears_so),      NODES_TEST(it_is_renewed_while_the_session_lives),
     NODES_TEST(what_nobody_wanted_is_kept),    NODES_TEST(a_server_that_ends_gives_it_back),
     NODES_TEST(callers_may_leave_at_any_time),
 };

@@ -153,7 +153,7 @@ static void open_log(struct house *house)
     assert_non_null(house->log);
 }
 
-static void open_doors(struct house *house)
+static void open_doors(struct house *house, const struct listener_face *pop3)
 {
     struct fault fault = {0};
     for (int i = 0; i < HOUSE_DOORS; i++) {
@@ -175,7 +175,7 @@ static void open_doors(struct house *house)
             .face_context = &house->doors[i],
         };
         if (is_pop3((enum house_door)i)) {
-            service.face = &pop3_session_listener_face;
+            service.face = pop3 == NULL ? &pop3_session_listener_face : pop3;
             service.face_context = &house->pop3_doors[i];
         }
         assert_true(listener_serve(house->listeners[i], house->loops, &service, &fault));
@@ -219,7 +219,7 @@ struct house *house_open(const struct house_wish *wish)
         .is_dev = wish->is_dev,
     };
     assert_true(session_services_open(&house->services, house->loops, &wish->limits, &fault));
-    open_doors(house);
+    open_doors(house, wish->pop3);
     assert_true(loop_group_start(house->loops, &fault));
     return house;
 }

@@ -48,6 +48,7 @@ struct house {
 struct house_wish {
     const char *place; /* of the store, when it is not to be a file of the house's own */
     bool has_people;   /* the store has them already */
+    const struct listener_face *pop3; /* instead of pop3_session_listener_face */
     bool is_dev;
     struct session_limits limits;
 };

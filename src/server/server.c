@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/auth_exchange.h"
@@ -73,13 +74,41 @@ static void tell(struct server *server, enum log_level level, const char *event,
     log_end(&line);
 }
 
+/* What root opens is given to the user, whose folder it may lie in already: a link there must lead
+   to no other file. Links to devices and pipes, such as /dev/stderr, are harmless. */
+static int open_log_as_root(const char *path, int flags)
+{
+    struct stat status;
+    int descriptor = open(path, flags | O_CREAT | O_NOFOLLOW, 0640);
+    if (descriptor >= 0 || errno != ELOOP)
+        return descriptor;
+    descriptor = open(path, flags);
+    if (descriptor < 0 || (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)))
+        return descriptor;
+    close(descriptor);
+    errno = ELOOP;
+    return -1;
+}
+
+static int open_log_path(const struct server *server, const char *path)
+{
+    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+    if (path == NULL)
+        return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (geteuid() == 0 && server->user.user != 0)
+        return open_log_as_root(path, flags);
+    return open(path, flags | O_CREAT, 0640);
+}
+
 /* Puts the file that the configuration names behind the log's descriptor. */
 static bool open_log_file(struct server *server, const struct config *config, struct fault *fault)
 {
     const char *path = config_text(config, CONFIG_LOG_FILE);
-    int descriptor = path == NULL
-                         ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-                         : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    int descriptor = open_log_path(server, path);
+    if (descriptor < 0 && errno == ELOOP && geteuid() == 0)
+        return fault_set(fault, FAULT_PERMANENT,
+                         "log-file: %s is a link, which root does not follow; name the file itself",
+                         path);
     if (descriptor < 0)
         return fault_set_system(fault, FAULT_PERMANENT, errno, "log-file: cannot open %s",
                                 path == NULL ? "standard error" : path);

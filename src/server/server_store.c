@@ -97,7 +97,8 @@ bool server_store_hand_over(const char *place, const char *data_directory, int l
         return false;
     /* A log file that a reload must be able to open again. */
     if (log_descriptor >= 0 && fstat(log_descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
-        status.st_uid == 0 && fchown(log_descriptor, user->user, user->group) != 0)
+        status.st_uid == 0 && status.st_nlink == 1 &&
+        fchown(log_descriptor, user->user, user->group) != 0)
         return fault_set_system(fault, FAULT_PERMANENT, errno, "cannot give the log file to %s",
                                 user->name);
     return true;

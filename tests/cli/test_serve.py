@@ -201,6 +201,22 @@ class ServeTest(ServerCase):
         self.wait_for_file(log, "event=server.reloaded", server)
         server.end()
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_root_follows_no_link_to_a_log(self):
+        nobody = pwd.getpwnam("nobody")
+        self.home.chmod(0o711)
+        folder = self.home / "mail"
+        folder.mkdir()
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        other = self.home / "other"
+        other.write_text("root's own\n", encoding="ascii")
+        (folder / "log").symlink_to(other)
+        place = ["-o", f"store={folder}/mail.db", "-o", f"data-directory={folder}", "-o", f"log-file={folder}/log"]
+        output = self.start("serve", *free_places(), *place, "-o", "user=nobody", user=()).ended(EX_UNAVAILABLE)
+        self.assertIn("is a link", output)
+        self.assertEqual(other.read_text(encoding="ascii"), "root's own\n")
+        self.assertEqual(other.stat().st_uid, 0)
+
     def add_account_in(self, store):
         self.run_program("account", "add", "ann@localhost", "--create-domain", "--stdin", "--store", store,
                          data=b"secret\n")

@@ -46,6 +46,7 @@ struct db_sqlite {
     uint64_t log_pages;
     uint64_t waits_since; /* for a lock; on the monotonic clock */
     unsigned open_rows;
+    bool lacks_memory;
 };
 
 static struct db_sqlite *sqlite_of(struct db *db)
@@ -98,6 +99,9 @@ static bool set_fault(struct db_sqlite *sqlite, int code, struct fault *fault)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
         sqlite->base.is_lost = true;
+        break;
+    case SQLITE_NOMEM:
+        sqlite->lacks_memory = true;
         break;
     default:
         break;
@@ -493,11 +497,21 @@ static bool sqlite_rows_is_null(const struct db_rows *rows, int column)
 
 /* ---- transactions ---- */
 
+/* The pages that it keeps for later may be all that there was: they go, or it would never again
+   have enough for a transaction. */
+static void give_memory_back(struct db_sqlite *sqlite)
+{
+    if (sqlite->lacks_memory && sqlite->handle != NULL)
+        sqlite3_db_release_memory(sqlite->handle);
+    sqlite->lacks_memory = false;
+}
+
 static bool sqlite_begin(struct db *db, enum db_transaction kind, struct fault *fault)
 {
     static const struct db_statement read = {"BEGIN", NULL};
     static const struct db_statement write = {"BEGIN IMMEDIATE", NULL};
     assert(!db->is_in_transaction);
+    give_memory_back(sqlite_of(db));
     if (!sqlite_execute(db, kind == DB_WRITE ? &write : &read, DB_NO_VALUES, NULL, fault))
         return false;
     db->is_in_transaction = true;

@@ -156,6 +156,8 @@ static bool remember_file(struct db_sqlite *sqlite, struct fault *fault)
     struct stat file;
     if (stat(sqlite->base.place, &file) != 0)
         return fault_set_system(fault, FAULT_TEMPORARY, errno, "%.150s", sqlite->base.place);
+    if (!S_ISREG(file.st_mode))
+        return fault_set(fault, FAULT_PERMANENT, "%.150s is not a file", sqlite->base.place);
     sqlite->device = file.st_dev;
     sqlite->inode = file.st_ino;
     return true;
@@ -528,6 +530,27 @@ static void sqlite_rollback(struct db *db)
     db->is_in_transaction = false;
 }
 
+/* A COMMIT whose synchronisation failed has left whole frames in the log. As long as anybody has
+   the store open its index says that they are not there; but whoever opens it after a crash reads
+   the log itself and would find them, though the peer was told no and has sent its message again.
+   What is written next takes their place and breaks the chain of their checksums: a transaction
+   that changes nothing does it at once, without a synchronisation, which might fail again. After
+   that they come back neither after the death of the program nor, once anything was synchronised,
+   after a power cut; a disk that takes nothing at all any more can keep no such promise. */
+static void bury(struct db *db)
+{
+    if (sqlite_connect(db, NULL) &&
+        run_pragma(sqlite_of(db),
+                   "PRAGMA synchronous = OFF; BEGIN IMMEDIATE; "
+                   "UPDATE schema_version SET version = version; COMMIT; "
+                   "PRAGMA synchronous = FULL",
+                   NULL))
+        return;
+    /* Not to be left half done: the handle is made anew. */
+    close_handle(sqlite_of(db));
+    db->is_lost = true;
+}
+
 static bool sqlite_commit(struct db *db, bool *is_unknown, struct fault *fault)
 {
     static const struct db_statement commit = {"COMMIT", NULL};
@@ -536,6 +559,8 @@ static bool sqlite_commit(struct db *db, bool *is_unknown, struct fault *fault)
     if (!is_done)
         sqlite_rollback(db);
     db->is_in_transaction = false;
+    if (!is_done && db->is_lost && db->is_ready && db->options.writes)
+        bury(db);
     return is_done;
 }
 

@@ -39,6 +39,19 @@ static bool read_slice(struct db *db, int64_t account, size_t most, int64_t *mai
     return true;
 }
 
+/* Account, then mailboxes in order, as all writers do. What is being delivered is then either
+   removed as well or finds no account; no mailbox is made meanwhile. SQLite has one writer. */
+static bool lock(struct db *db, int64_t account, struct fault *fault)
+{
+    static const struct db_statement lock_account = {
+        "SELECT 1", "SELECT id FROM account WHERE id = $1 FOR UPDATE"};
+    static const struct db_statement lock_mailboxes = {
+        "SELECT 1", "SELECT id FROM mailbox WHERE account = $1 ORDER BY id FOR UPDATE"};
+    return db_kind(db) == DB_SQLITE ||
+           (db_send(db, &lock_account, DB_VALUES(db_number(account)), fault) &&
+            db_send(db, &lock_mailboxes, DB_VALUES(db_number(account)), fault));
+}
+
 static bool remove_slice(struct db *db, int64_t account, size_t most, size_t *count,
                          struct fault *fault)
 {
@@ -55,7 +68,7 @@ bool store_account_remove_some(struct db *db, struct bytes login, size_t most, s
     struct store_account account;
     size_t removed = 0;
     size_t slice = 0;
-    if (!store_account_require(db, login, &account, fault))
+    if (!store_account_require(db, login, &account, fault) || !lock(db, account.id, fault))
         return false;
     do {
         if (!remove_slice(db, account.id, most - removed, &slice, fault))
@@ -66,19 +79,13 @@ bool store_account_remove_some(struct db *db, struct bytes login, size_t most, s
     return true;
 }
 
-/* Locks the mailboxes first, so that what is being delivered is either removed as well or finds no
-   mailbox. */
 static bool remove_mail(struct db *db, int64_t account, struct fault *fault)
 {
-    static const struct db_statement lock = {
-        "UPDATE mailbox SET modseq = modseq + 1 WHERE account = $1", NULL};
     static const struct db_statement remove_vanished = {
         "DELETE FROM vanished WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)", NULL};
     static const struct db_statement remove_mailboxes = {"DELETE FROM mailbox WHERE account = $1",
                                                          NULL};
     size_t count;
-    if (!db_execute(db, &lock, DB_VALUES(db_number(account)), NULL, fault))
-        return false;
     do {
         if (!remove_slice(db, account, SLICE_MESSAGES, &count, fault))
             return false;
@@ -120,7 +127,7 @@ bool store_account_remove(struct db *db, struct bytes login, struct fault *fault
     struct store_account account;
     if (!store_account_require(db, login, &account, fault))
         return false;
-    return remove_mail(db, account.id, fault) &&
+    return lock(db, account.id, fault) && remove_mail(db, account.id, fault) &&
            remove_from_aliases(db, bytes_from_string(account.login), fault) &&
            db_execute(db, &remove_addresses, DB_VALUES(db_number(account.id)), NULL, fault) &&
            db_execute(db, &remove_credentials, DB_VALUES(db_number(account.id)), NULL, fault) &&

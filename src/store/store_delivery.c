@@ -177,6 +177,62 @@ static bool write_rows(struct db *db, const struct store_delivery *delivery,
                    fault);
 }
 
+/* All of it in one statement, as each costs a way to the server and back. */
+static bool write_at_once(struct db *db, const struct store_delivery *delivery,
+                          struct store_delivery_local *local, int64_t size, bool *is_counted,
+                          bool *is_found, struct fault *fault)
+{
+    static const struct db_statement write = {
+        "SELECT 0, NULL, NULL",
+        "WITH counted AS (UPDATE account SET used_bytes = used_bytes + $4, "
+        "used_messages = used_messages + 1 WHERE id = $2 "
+        "AND (quota_bytes = 0 OR used_bytes + $4 <= quota_bytes) "
+        "AND (quota_messages = 0 OR used_messages < quota_messages) RETURNING id), "
+        "placed AS (UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, "
+        "messages = messages + 1, unseen = unseen + $5, deleted = deleted + $6, "
+        "bytes = bytes + $4 WHERE id = $1 AND account = (SELECT id FROM counted) "
+        "RETURNING uidnext - 1 AS uid, modseq), "
+        "written AS (INSERT INTO message(mailbox, uid, body, flags, modseq, received, size, "
+        "prefix_size) SELECT $1, uid, $3, $7, modseq, $8, $4, $9 FROM placed), "
+        "kept AS (INSERT INTO message_prefix(body, mailbox, uid, prefix) "
+        "SELECT $3, $1, uid, $10 FROM placed) "
+        "SELECT (SELECT COUNT(*) FROM counted), (SELECT uid FROM placed), "
+        "(SELECT modseq FROM placed)"};
+    bool has_row;
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query_one(db, &write,
+                      DB_VALUES(db_number(local->mailbox), db_number(local->account),
+                                db_number(delivery->id), db_number(size),
+                                db_number((local->flags & STORE_FLAG_SEEN) == 0),
+                                db_number((local->flags & STORE_FLAG_DELETED) != 0),
+                                db_number(local->flags), db_number(delivery->received),
+                                db_number((int64_t)local->prefix.length), db_bytes(local->prefix)),
+                      &rows, &has_row, fault))
+        return false;
+    *is_counted = has_row && db_rows_number(&rows, 0) == 1;
+    *is_found = has_row && !db_rows_is_null(&rows, 1);
+    if (*is_found) {
+        local->uid = db_rows_number(&rows, 1);
+        local->modseq = db_rows_number(&rows, 2);
+    }
+    return true;
+}
+
+static bool write_in_steps(struct db *db, const struct store_delivery *delivery,
+                           struct store_delivery_local *local, int64_t size, bool *is_counted,
+                           bool *is_found, struct fault *fault)
+{
+    *is_found = false;
+    if (!count_in_account(db, local, size, is_counted, fault))
+        return false;
+    if (!*is_counted)
+        return true;
+    if (!count_in_mailbox(db, local, size, is_found, fault))
+        return false;
+    return !*is_found || write_rows(db, delivery, local, size, fault);
+}
+
 static bool write_local(struct db *db, const struct store_delivery *delivery,
                         struct store_delivery_local *local, struct fault *fault)
 {
@@ -184,14 +240,15 @@ static bool write_local(struct db *db, const struct store_delivery *delivery,
     bool is_counted;
     bool is_found;
     local->outcome = STORE_DELIVERY_KEPT;
-    if (!count_in_account(db, local, size, &is_counted, fault))
+    bool is_done = db_kind(db) == DB_POSTGRES
+                       ? write_at_once(db, delivery, local, size, &is_counted, &is_found, fault)
+                       : write_in_steps(db, delivery, local, size, &is_counted, &is_found, fault);
+    if (!is_done)
         return false;
     if (!is_counted)
         return find_outcome(db, local, size, fault);
-    if (!count_in_mailbox(db, local, size, &is_found, fault))
-        return false;
     if (is_found)
-        return write_rows(db, delivery, local, size, fault);
+        return true;
     local->outcome = STORE_DELIVERY_NO_MAILBOX;
     return uncount_in_account(db, local->account, size, fault);
 }

@@ -55,6 +55,12 @@ bool message_outline_is_full(const struct message_outline *outline)
            outline->details.length >= MESSAGE_OUTLINE_DETAILS_MAX;
 }
 
+size_t message_outline_memory(const struct message_outline *outline)
+{
+    return outline->capacity * sizeof *outline->parts + outline->details.capacity +
+           outline->scratch.capacity + outline->arena.used;
+}
+
 bool message_outline_add(struct message_outline *outline, struct message_place header,
                          unsigned depth)
 {

@@ -50,6 +50,9 @@ void message_outline_reset(struct message_outline *outline);
 /* No more parts are taken. */
 bool message_outline_is_full(const struct message_outline *outline);
 
+/* Bytes of memory that it holds, about. */
+size_t message_outline_memory(const struct message_outline *outline);
+
 /* A new part, the last one; false: out of memory. */
 bool message_outline_add(struct message_outline *outline, struct message_place header,
                          unsigned depth);

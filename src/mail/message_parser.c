@@ -474,6 +474,12 @@ static void look_at_fields(const struct message_parser *parser, struct bytes sec
     parsed->has_nul = parser->has_nul;
 }
 
+size_t message_parser_memory(const struct message_parser *parser)
+{
+    return parser->header.capacity + parser->section.capacity +
+           message_outline_memory(&parser->outline);
+}
+
 void message_parser_peek(const struct message_parser *parser, struct message_parsed *parsed)
 {
     *parsed = (struct message_parsed){.size = parser->at.offset + parser->held.length};

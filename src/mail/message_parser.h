@@ -56,6 +56,9 @@ bool message_parser_finish(struct message_parser *parser, struct message_parsed 
    received_count are filled), so that missing ones can be added. */
 void message_parser_peek(const struct message_parser *parser, struct message_parsed *parsed);
 
+/* Bytes of memory that it holds, about: they grow with what headers say, not with bodies. */
+size_t message_parser_memory(const struct message_parser *parser);
+
 /* Fields that are put in front of the message afterwards (a submission's missing Date and
    Message-ID), CRLF ends included: envelope, header and all offsets take them in. Before finish. */
 bool message_parser_add_front(struct message_parser *parser, struct bytes fields,

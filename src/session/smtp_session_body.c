@@ -46,6 +46,7 @@ static bool append(struct smtp_session_message *message, struct bytes piece, str
             return false;
     }
     return message_parser_feed(message->parser, piece, fault) &&
+           store_draft_note(message->draft, message_parser_memory(message->parser), fault) &&
            store_draft_append(message->draft, piece, fault);
 }
 

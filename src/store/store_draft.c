@@ -25,6 +25,7 @@ struct store_draft {
     int file; /* -1 = nothing was written out */
     uint64_t file_size;
     struct buffer memory; /* what comes behind the file */
+    size_t notes;
 };
 
 struct store_draft *store_draft_new(struct store *store, struct fault *fault)
@@ -52,11 +53,21 @@ static void forget_memory(struct store_draft *draft)
     buffer_clear(&draft->memory);
 }
 
+/* Answers how many all drafts now have. */
+static int64_t count_notes(struct store_draft *draft, size_t size)
+{
+    int64_t change = (int64_t)size - (int64_t)draft->notes;
+    draft->notes = size;
+    return change +
+           atomic_fetch_add_explicit(&draft->store->draft_notes, change, memory_order_relaxed);
+}
+
 void store_draft_free(struct store_draft *draft)
 {
     if (draft == NULL)
         return;
     forget_memory(draft);
+    count_notes(draft, 0);
     buffer_clear(&draft->front);
     if (draft->file >= 0)
         close(draft->file);
@@ -85,6 +96,14 @@ bool store_draft_is_full(const struct store_draft *draft)
     return length >= STORE_DRAFT_MEMORY_LEAST &&
            atomic_load_explicit(&draft->store->draft_memory, memory_order_relaxed) >=
                STORE_DRAFTS_MEMORY_MAX;
+}
+
+bool store_draft_note(struct store_draft *draft, size_t size, struct fault *fault)
+{
+    if (size == draft->notes || count_notes(draft, size) <= STORE_DRAFTS_NOTES_MAX ||
+        size <= STORE_DRAFT_NOTES_LEAST)
+        return true;
+    return fault_set(fault, FAULT_TEMPORARY, "too many large headers are on their way in");
 }
 
 static int open_without_name(const char *directory)

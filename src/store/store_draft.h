@@ -9,9 +9,11 @@
 #include "store/store.h"
 
 enum {
-    STORE_DRAFT_MEMORY_MAX = 256 * 1024,       /* bytes of one draft in memory */
-    STORE_DRAFT_MEMORY_LEAST = 8 * 1024,       /* the same while the memory of all is used up */
-    STORE_DRAFTS_MEMORY_MAX = 64 * 1024 * 1024 /* bytes of all drafts of a store in memory */
+    STORE_DRAFT_MEMORY_MAX = 256 * 1024,        /* bytes of one draft in memory */
+    STORE_DRAFT_MEMORY_LEAST = 8 * 1024,        /* the same while the memory of all is used up */
+    STORE_DRAFTS_MEMORY_MAX = 64 * 1024 * 1024, /* bytes of all drafts of a store in memory */
+    STORE_DRAFT_NOTES_LEAST = 64 * 1024,        /* of notes that a draft may have in any case */
+    STORE_DRAFTS_NOTES_MAX = 64 * 1024 * 1024   /* bytes of the notes about all drafts of a store */
 };
 
 struct store_draft;
@@ -24,6 +26,10 @@ void store_draft_free(struct store_draft *draft); /* accepts NULL */
    whether the memory must be written out before the next append. Takes any piece up to 64 KiB. */
 bool store_draft_append(struct store_draft *draft, struct bytes piece, struct fault *fault);
 bool store_draft_is_full(const struct store_draft *draft);
+
+/* How many bytes of notes, such as what its headers say, its owner now keeps in memory about it.
+   FAULT_TEMPORARY: all drafts together have too many of them, and this one more than a few. */
+bool store_draft_note(struct store_draft *draft, size_t size, struct fault *fault);
 
 /* Writes the memory out to the file: for workers. FAULT_TEMPORARY: the disk is full. */
 bool store_draft_spill(struct store_draft *draft, struct fault *fault);

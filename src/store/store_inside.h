@@ -23,6 +23,7 @@ struct store {
     struct store_node *claim; /* of those bits */
     int64_t self;
     _Atomic int64_t draft_memory;
+    _Atomic int64_t draft_notes;
 };
 
 /* From now on ids have this number, below STORE_NODES_MAX. */

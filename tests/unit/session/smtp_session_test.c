@@ -297,6 +297,49 @@ static void spills_drafts_of_a_flood(void **state)
     free(text);
 }
 
+static void large_headers_of_a_flood_are_temporary(void **state)
+{
+    struct house *house = *state;
+    enum {
+        CALLERS = 72,
+        FIELDS = 900
+    };
+    char field[1024];
+    snprintf(field, sizeof(field), "X-Field: %01000d\r\n", 1);
+    AUTO(buffer)
+    header = BUFFER(FIELDS * sizeof(field));
+    for (int i = 0; i < FIELDS; i++)
+        buffer_append_string(&header, field);
+    struct caller callers[CALLERS];
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = call_with_hello(house, HOUSE_OUTSIDE);
+        begin_letter(&callers[i], "a@away.example", "bob@home.example");
+        caller_say_bytes(&callers[i], buffer_bytes(&header));
+    }
+    house_wait_for_log(house, "too many large headers");
+    struct caller other = call_with_hello(house, HOUSE_OUTSIDE);
+    send_letter(&other, "a@away.example", "bob@home.example");
+    quit(&other);
+    unsigned kept = 0;
+    unsigned refused = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        caller_say(&callers[i], "\r\n.\r\n");
+        int code = caller_hear_code(&callers[i]);
+        kept += code == 250;
+        refused += code == 451;
+        quit(&callers[i]);
+    }
+    assert_true(refused > 0);
+    assert_int_equal(kept + refused, CALLERS);
+    assert_int_equal(house_count(house, "bob@home.example"), kept + 1);
+    /* What they held is given back. */
+    other = call_with_hello(house, HOUSE_OUTSIDE);
+    begin_letter(&other, "a@away.example", "bob@home.example");
+    caller_say_bytes(&other, buffer_bytes(&header));
+    caller_ask(&other, "\r\n.\r\n", "250 2.0.0 Kept as ");
+    quit(&other);
+}
+
 /* ---- submission ---- */
 
 static void takes_a_submission(void **state)
@@ -768,6 +811,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(forgets_what_was_reset),
     HOUSE_TEST(spills_what_is_large),
     HOUSE_TEST(spills_drafts_of_a_flood),
+    HOUSE_TEST(large_headers_of_a_flood_are_temporary),
     HOUSE_TEST(takes_a_submission),
     HOUSE_TEST(takes_a_submission_under_implicit_tls),
     HOUSE_TEST(lets_nobody_send_in_another_name),

@@ -191,7 +191,7 @@ static enum pop3_reading_status submit_slice(struct pop3_reading *reading, size_
     return submit(reading, left < most ? (size_t)left : most);
 }
 
-/* The message and those behind it that fit. */
+/* The message and those behind it that fit, none of which needs more than one piece. */
 static enum pop3_reading_status submit_batch(struct pop3_reading *reading, uint32_t number,
                                              size_t most, int64_t now)
 {
@@ -204,7 +204,7 @@ static enum pop3_reading_status submit_batch(struct pop3_reading *reading, uint3
     uint64_t sum = 0;
     while (batch->count < POP3_READING_BATCH_COUNT && number + batch->count < maildrop->count) {
         uint64_t size = maildrop->messages[number + batch->count].size;
-        if (batch->count > 0 && size > most - sum)
+        if (batch->count > 0 && (size > POP3_READING_SLICE || size > most - sum))
             break;
         sum += size;
         batch->count++;

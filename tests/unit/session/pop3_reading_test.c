@@ -114,11 +114,60 @@ static void reads_ahead_and_gives_back(void **state)
     pop3_reading_free(reading);
 }
 
+/* It fits into what is read ahead, but not into one piece. */
+static void large_behind_small_comes_in_pieces(void **state)
+{
+    enum {
+        LARGE = POP3_READING_SLICE + 1000
+    };
+    static char large[LARGE + 1];
+    struct house *house = *state;
+    memset(large, 'x', LARGE);
+    for (size_t i = 76; i + 1 < LARGE; i += 78)
+        memcpy(large + i, "\r\n", 2);
+    memcpy(large + LARGE - 2, "\r\n", 2);
+    letters_put_one(house, "x\r\n");
+    letters_put_one(house, "x\r\n");
+    letters_put_one(house, large);
+    struct reader reader = {.told = {.run = count_told},
+                            .mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .changed = PTHREAD_COND_INITIALIZER};
+    struct session_identity identity = {.loop = loop_group_at(house->loops, 0), .protocol = "pop3"};
+    const uint64_t prefix = strlen(letters_prefix);
+    const struct pop3_server_message messages[] = {
+        {prefix + 3, 1}, {prefix + 3, 2}, {prefix + LARGE, 3}};
+    const struct pop3_server_maildrop list = {.messages = messages, .count = 3};
+    struct pop3_reading *reading = pop3_reading_new(
+        &house->services, &identity, letters_ann(house).inbox, &list, &reader.told, NULL);
+    /* Beginning with the second, so that the next is asked for in order. */
+    pop3_reading_begin(reading, 1, false, 1);
+    wait_for_told(&reader, 1);
+    pop3_reading_used(reading);
+    pop3_reading_begin(reading, 0, false, 1);
+    wait_for_told(&reader, 2);
+    pop3_reading_tick(reading, pop3_reading_deadline(reading));
+    assert_int_equal(pop3_reading_begin(reading, 1, false, 1), POP3_READING_WAITS);
+    wait_for_told(&reader, 3);
+    pop3_reading_used(reading);
+    assert_int_equal(pop3_reading_begin(reading, 2, false, 1), POP3_READING_WAITS);
+    wait_for_told(&reader, 4);
+    assert_int_equal(pop3_reading_piece(reading).length, POP3_READING_SLICE);
+    assert_false(pop3_reading_is_at_end(reading));
+    pop3_reading_used(reading);
+    assert_int_equal(pop3_reading_next(reading, 1), POP3_READING_WAITS);
+    wait_for_told(&reader, 5);
+    assert_int_equal(pop3_reading_piece(reading).length, prefix + LARGE - POP3_READING_SLICE);
+    assert_true(pop3_reading_is_at_end(reading));
+    pop3_reading_used(reading);
+    pop3_reading_free(reading);
+}
+
 #define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, house_set_up, house_tear_down)
 
 static const struct CMUnitTest tests[] = {
     HOUSE_TEST(parts_tell_when_memory_runs_out),
     HOUSE_TEST(reads_ahead_and_gives_back),
+    HOUSE_TEST(large_behind_small_comes_in_pieces),
 };
 
 UNIT_MAIN(tests)

@@ -524,9 +524,11 @@ static void sqlite_rollback(struct db *db)
 {
     static const struct db_statement rollback = {"ROLLBACK", NULL};
     struct db_sqlite *sqlite = sqlite_of(db);
-    /* Some faults have rolled it back already. */
-    if (sqlite->handle != NULL && !sqlite3_get_autocommit(sqlite->handle))
-        sqlite_execute(db, &rollback, DB_NO_VALUES, NULL, NULL);
+    /* Some faults have rolled it back already. Where even that fails, for lack of memory, no other
+       transaction could ever begin: the handle is made anew. */
+    if (sqlite->handle != NULL && !sqlite3_get_autocommit(sqlite->handle) &&
+        !sqlite_execute(db, &rollback, DB_NO_VALUES, NULL, NULL))
+        db->is_lost = true;
     db->is_in_transaction = false;
 }
 

@@ -580,6 +580,8 @@ static const struct db_driver postgres_driver = {
 
 struct db *db_postgres_new(struct fault *fault)
 {
+    if (!db_postgres_library_load(fault))
+        return NULL;
     struct db_postgres *postgres = calloc(1, sizeof(*postgres));
     if (postgres == NULL) {
         fault_set_memory(fault);

@@ -2,13 +2,12 @@
 #ifndef DB_DB_POSTGRES_H
 #define DB_DB_POSTGRES_H
 
-#include <libpq-fe.h>
-
 /* Out of memory is a fault to tell, not the end of the program. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "db/db_driver.h"
+#include "db/db_postgres_library.h"
 
 enum {
     DB_POSTGRES_NAME_SIZE = 24 /* of a prepared statement */

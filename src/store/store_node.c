@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <posthorn/posthorn.h>
-
 #include "base/buffer.h"
 #include "base/random.h"
 #include "store/store_inside.h"
@@ -113,7 +111,7 @@ static bool claim_row(struct store_node *node, struct db *db, struct fault *faul
     rows = {0};
     if (!db_execute(db, &lock, DB_NO_VALUES, NULL, fault) ||
         !db_query_one(db, &claim,
-                      DB_VALUES(db_string(node->name), db_string(PH_VERSION),
+                      DB_VALUES(db_string(node->name), db_string(POSTHORN_VERSION),
                                 db_number(STORE_NODES_MAX), db_number(stale_microseconds)),
                       &rows, &is_found, fault))
         return false;

@@ -117,9 +117,21 @@ def meson_tests(folder):
     return json.loads(done.stdout)
 
 
+def build_test():
+    return build("test", "-Dtests=true", "--werror", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+
+
+def build_threads():
+    return build("threads", "-Dtests=true", "--werror", "-Db_sanitize=thread", "-Db_lundef=false", compiler="clang")
+
+
+def build_release():
+    return build("release")
+
+
 def in_process_suite(names):
     """Units, talks, checkers and fuzz smoke: everything that Meson knows, under the address sanitizer."""
-    folder = build("test", "-Dtests=true", "--werror", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+    folder = build_test()
     if folder is None:
         return Count(0, 1)
     selection = []
@@ -135,13 +147,13 @@ def in_process_suite(names):
 
 def threads_suite():
     """What runs in several threads, under the thread sanitizer. By clang, so that both compilers see all of the code."""
-    folder = build("threads", "-Dtests=true", "--werror", "-Db_sanitize=thread", "-Db_lundef=false", compiler="clang")
+    folder = build_threads()
     return run_meson(folder, "threads", ["--suite", "threads"]) if folder else Count(0, 1)
 
 
 def install_suite():
     """What `meson install` puts in place, used as a stranger would."""
-    folder = build("release")
+    folder = build_release()
     if folder is None:
         return Count(0, 1)
     status, output = run("install", limited(["/usr/bin/python3", "-B", "tests/install/run.py", str(folder)]))
@@ -150,10 +162,12 @@ def install_suite():
 
 def system_suite():
     """The program and the library against real servers, by tests/system/run."""
-    folder = build("test", "-Dtests=true", "--werror", "-Db_sanitize=address,undefined", "-Db_lundef=false")
-    if folder is None:
+    folders = {"POSTHORN_BUILD": build_test(), "POSTHORN_RELEASE_BUILD": build_release(),
+               "POSTHORN_THREADS_BUILD": build_threads()}
+    if None in folders.values():
         return Count(0, 1)
-    status, output = run("system", limited(["tests/system/run"]), env={**os.environ, "POSTHORN_BUILD": str(folder)})
+    status, output = run("system", limited(["tests/system/run"]),
+                         env={**os.environ, **{name: str(folder) for name, folder in folders.items()}})
     lines = output.strip().splitlines()
     last = LAST_LINE.search(lines[-1]) if lines else None
     if last is None:

@@ -1,13 +1,21 @@
 """What is short (disk, memory, descriptors, patience) is refused for the moment, and comes back by itself."""
 
+import itertools
 import resource
 import signal
 import smtplib
 import socket
 import subprocess
+from pathlib import Path
 
 from lab.house import die_with_parent, wait_until
-from lab.load import USERS, Load, assert_kept, prepare, read_numbers
+from lab.load import LINE, USERS, Client, Load, assert_kept, prepare, read_numbers
+
+# Bytes of memory that are left, and letters that together want more: at most 6 MiB of them would lie in memory, and
+# the store would keep 8 MiB of its pages.
+ROOM = 4 << 20
+HELD = 80
+HELD_LINES = 2500
 
 
 def fill(path):
@@ -75,6 +83,57 @@ def test_few_descriptors_starve_nobody_for_ever(house, posthorn_program, tmp_pat
 
 def connect_from(address, port):
     return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0))
+
+
+def data_size(server):
+    for line in Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no VmData in status")
+
+
+def begin_letter(server, number, lines):
+    """A client with a letter of which all is sent but the end. None: it was not taken in."""
+    try:
+        client = Client(server.ports["smtp"], False)
+        client.__enter__()
+        if not client.announce([USERS[0][0]]).startswith(b"354"):
+            return None
+        client.say(b"X-Number: %d\r\n\r\n" % number + LINE * lines)
+        return client
+    except OSError:
+        return None
+
+
+def end_letter(client):
+    try:
+        return client.send([USERS[0][0]], b"")[0]
+    except OSError:
+        return b"4 (closed)"
+    finally:
+        client.__exit__()
+
+
+def test_little_memory_is_a_temporary_refusal(house, release_program, tmp_path):
+    server = prepare(house, release_program, tmp_path).start()
+    load = Load(server, connections=8)
+    load.wait_for(20)
+    limit = data_size(server) + ROOM
+    resource.prlimit(server.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+    for _ in range(3):
+        numbers = range(next(load.numbers) + (1 << 30), 1 << 60)
+        held = [(number, begin_letter(server, number, HELD_LINES)) for number in itertools.islice(numbers, HELD)]
+        replies = [(number, end_letter(client)) for number, client in held if client is not None]
+        assert server.process.poll() is None
+        load.taken.update((USERS[0][0], number) for number, reply in replies if reply.startswith(b"250"))
+        load.denied.update((USERS[0][0], number) for number, reply in replies if reply.startswith(b"4") and len(reply) > 12)
+        assert all(reply[:1] in (b"2", b"4") for _, reply in replies), replies
+        load.wait_for(20)
+    load.stop()
+    assert load.denied, "it had room for all"
+    resource.prlimit(server.process.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert_kept(server, load)
+    assert server.stop() == 0
 
 
 def test_one_address_does_not_starve_others(house, posthorn_program, tmp_path):

@@ -93,6 +93,21 @@ static bool bind_internet(struct listener *listener, struct net_address *address
     return is_listening(listener->descriptor, address);
 }
 
+/* Everybody may connect, as with a port; whom that is too many for keeps the socket in a folder of
+   its own. The mode is the socket's before it has a name: to change that of a name, which may be
+   another's by then, is nothing for root. */
+static bool is_listening_to_all(int descriptor, const struct net_address *address)
+{
+    if (fchmod(descriptor, 0666) != 0)
+        return false;
+    mode_t before = umask(0);
+    bool is_done = is_listening(descriptor, address);
+    int error = errno;
+    umask(before);
+    errno = error;
+    return is_done;
+}
+
 /* Nobody answers on the socket's file: whoever made it is no more. */
 static bool is_stale(const struct net_address *address, const char *path)
 {
@@ -122,14 +137,14 @@ static bool bind_unix(struct listener *listener, const char *path)
     listener->descriptor = open_socket(AF_UNIX);
     if (listener->descriptor < 0)
         return false;
-    if (!is_listening(listener->descriptor, &address)) {
+    if (!is_listening_to_all(listener->descriptor, &address)) {
         if (errno != EADDRINUSE)
             return false;
         if (!is_stale(&address, path) || unlink(path) != 0) {
             errno = EADDRINUSE;
             return false;
         }
-        if (!is_listening(listener->descriptor, &address))
+        if (!is_listening_to_all(listener->descriptor, &address))
             return false;
     }
     struct stat status;

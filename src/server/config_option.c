@@ -113,7 +113,8 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .summary = "Mail from a server in front of this one (LMTP, RFC 2033)",
             .text =
                 "Whoever reaches this place may deliver to every account: give it a Unix socket "
-                "or a private address.",
+                "or a private address. A socket is open to all users of the machine who may "
+                "enter its folder.",
         },
     [CONFIG_LISTEN_POP3] =
         {

@@ -133,6 +133,23 @@ static void stale_socket_is_removed(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void everybody_may_connect_to_a_socket(void **state)
+{
+    (void)state;
+    char place[64];
+    char *path;
+    name_path(place, &path);
+    mode_t before = umask(077);
+    struct fault fault = {0};
+    struct listener *listener = listener_bind(place, &fault);
+    assert_int_equal(umask(before), 077);
+    assert_non_null(listener);
+    struct stat status;
+    assert_return_code(stat(path, &status), errno);
+    assert_int_equal(status.st_mode & 0777, 0666);
+    listener_close(listener);
+}
+
 static void other_files_stay(void **state)
 {
     (void)state;
@@ -471,6 +488,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_no_place),
         cmocka_unit_test(both_families_are_served),
         cmocka_unit_test(stale_socket_is_removed),
+        cmocka_unit_test(everybody_may_connect_to_a_socket),
         cmocka_unit_test(other_files_stay),
         cmocka_unit_test(gate_counts_addresses_and_prefixes),
         cmocka_unit_test(gate_changes_its_mind),

@@ -368,6 +368,9 @@ static void postgres_rollback(struct db *db)
         wait_for_pending(postgres_of(db), NULL);
     if (!db->is_lost && ask_end(db, &rollback, &result, NULL))
         PQclear(result);
+    else
+        /* Else the server would keep its locks. */
+        db_postgres_connect_end(postgres_of(db));
     db->is_in_transaction = false;
 }
 
@@ -402,7 +405,9 @@ static bool postgres_commit(struct db *db, bool *is_unknown, struct fault *fault
                   fault_set(fault, FAULT_TEMPORARY, "PostgreSQL undid the transaction");
         PQclear(result);
     } else {
+        /* What was not even sent is undone by the server when the connection ends. */
         *is_unknown = db->is_lost;
+        db_postgres_connect_end(postgres);
     }
     return is_done;
 }

@@ -61,8 +61,8 @@ bool db_postgres_connect_fault(struct db_postgres *postgres, const PGresult *res
     if (*message == '\0')
         message =
             postgres->connection == NULL ? "no connection" : PQerrorMessage(postgres->connection);
-    bool is_lost = postgres->connection == NULL ||
-                   PQstatus(postgres->connection) != CONNECTION_OK ||
+    /* Without a result it is libpq that failed, and nobody knows how much it has sent. */
+    bool is_lost = result == NULL || PQstatus(postgres->connection) != CONNECTION_OK ||
                    (meaning != NULL && meaning->system_error == ECONNRESET);
     fault_set(fault, meaning == NULL ? FAULT_TEMPORARY : meaning->kind, "PostgreSQL: %.*s",
               BYTES_FORMAT(first_line(message)));

@@ -538,15 +538,14 @@ static void sqlite_rollback(struct db *db)
    What is written next takes their place and breaks the chain of their checksums: a transaction
    that changes nothing does it at once, without a synchronisation, which might fail again. After
    that they come back neither after the death of the program nor, once anything was synchronised,
-   after a power cut; a disk that takes nothing at all any more can keep no such promise. */
+   after a power cut; a disk that takes nothing at all any more can keep no such promise. The number
+   that is set is used by nobody; SQLite would not write a row that stays as it is. */
 static void bury(struct db *db)
 {
-    if (sqlite_connect(db, NULL) &&
-        run_pragma(sqlite_of(db),
-                   "PRAGMA synchronous = OFF; BEGIN IMMEDIATE; "
-                   "UPDATE schema_version SET version = version; COMMIT; "
-                   "PRAGMA synchronous = FULL",
-                   NULL))
+    if (sqlite_connect(db, NULL) && run_pragma(sqlite_of(db),
+                                               "PRAGMA synchronous = OFF; PRAGMA user_version = 0; "
+                                               "PRAGMA synchronous = FULL",
+                                               NULL))
         return;
     /* Not to be left half done: the handle is made anew. */
     close_handle(sqlite_of(db));

@@ -46,8 +46,8 @@ void listener_gate_change(struct listener_gate *gate, const struct listener_limi
 struct listener;
 
 /* "127.0.0.1:2525", "[::1]:2525", "*:25" (both families), "unix:/run/posthorn/lmtp". Bound and
-   listening, but nothing is accepted yet; a Unix socket is open to all. NULL: fault. Not while other
-   threads make files. A listener that serves is closed after loop_group_stop. */
+   listening, but nothing is accepted yet; a Unix socket is open to all. NULL: fault. Not while
+   other threads make files. A listener that serves is closed after loop_group_stop. */
 struct listener *listener_bind(const char *place, struct fault *fault);
 void listener_close(struct listener *listener); /* accepts NULL; removes a Unix socket's file */
 

@@ -1,9 +1,16 @@
 /* Drafts in memory and on disk. */
 #include "store_fixture.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "failing_allocation.h"
 
@@ -11,6 +18,25 @@ enum {
     PIECE = 64 * 1024,
     ALLOCATIONS_MAX = 50
 };
+
+/* Whether the file system knows files without a name; 0 = it does. */
+static int nameless_error;
+static int nameless_refused;
+
+/* Stands before that of the C library. */
+int open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    unsigned mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? va_arg(arguments, unsigned) : 0;
+    va_end(arguments);
+    if (nameless_error != 0 && (flags & O_TMPFILE) == O_TMPFILE) {
+        nameless_refused++;
+        errno = nameless_error;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static int set_up(void **state)
 {
@@ -143,6 +169,55 @@ static void no_place_for_a_draft_is_a_temporary_fault(void **state)
     store_close(store);
 }
 
+static int count_files(const char *path)
+{
+    int count = 0;
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void a_file_system_without_nameless_files_will_do(void **state)
+{
+    (void)state;
+    static const int errors[] = {EOPNOTSUPP, EISDIR, EINVAL};
+    char directory[] = "/tmp/posthorn-drafts-XXXXXX";
+    struct fault fault = {0};
+    assert_non_null(mkdtemp(directory));
+    struct store_options options = {.place = ":memory:", .draft_directory = directory};
+    struct store *store = store_open(&options, &fault);
+    assert_non_null(store);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct store_draft *draft = make(store);
+        append(draft, BYTES("hello"));
+        nameless_refused = 0;
+        nameless_error = errors[i];
+        bool is_written = store_draft_spill(draft, &fault);
+        nameless_error = 0;
+        assert_true(is_written);
+        assert_int_equal(nameless_refused, 1);
+        /* "." and ".." only. */
+        assert_int_equal(count_files(directory), 2);
+        assert_read(draft, 0, 9, "hello");
+        store_draft_free(draft);
+    }
+    /* Another error is one. */
+    struct store_draft *draft = make(store);
+    append(draft, BYTES("hello"));
+    nameless_error = ENOSPC;
+    bool is_written = store_draft_spill(draft, &fault);
+    nameless_error = 0;
+    assert_false(is_written);
+    assert_int_equal(fault.kind, FAULT_TEMPORARY);
+    assert_int_equal(fault.system_error, ENOSPC);
+    store_draft_free(draft);
+    store_close(store);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void a_full_disk_is_a_temporary_fault(void **state)
 {
     struct fault fault = {0};
@@ -195,6 +270,7 @@ static const struct CMUnitTest tests[] = {
     WITH_STORE(memory_of_one_draft_is_bounded),
     WITH_STORE(memory_of_all_drafts_is_bounded),
     cmocka_unit_test(no_place_for_a_draft_is_a_temporary_fault),
+    cmocka_unit_test(a_file_system_without_nameless_files_will_do),
     WITH_STORE(a_full_disk_is_a_temporary_fault),
     WITH_STORE(every_allocation_may_fail),
 };

@@ -27,6 +27,7 @@ struct session_login {
     enum login_phase phase;
     enum session_login_status status;
     int64_t deadline; /* of the delay */
+    int64_t began;    /* the worker's step */
 
     struct auth_exchange *exchange;
     char mechanism[32]; /* for the log; "" = user and password */
@@ -108,6 +109,8 @@ static void work(struct worker_job *job, void *context)
         login->result = AUTH_UNAVAILABLE;
 }
 
+/* The delay counts from where the step began: how long it took may tell whether there is such a
+   user, and with which kind of hash. */
 static void hold_back(struct session_login *login, int64_t now)
 {
     log_outcome(login, LOG_LEVEL_WARNING, "login-refused", NULL);
@@ -115,8 +118,8 @@ static void hold_back(struct session_login *login, int64_t now)
         auth_throttle_failed(login->services->throttle, auth_exchange_user(login->exchange),
                              bytes_from_string(login->identity.prefix), now);
     login->phase = LOGIN_HELD_BACK;
-    login->deadline = now + delay;
-    if (delay <= 0)
+    login->deadline = login->began + delay;
+    if (login->deadline <= now)
         settle(login, SESSION_LOGIN_REFUSED);
 }
 
@@ -164,6 +167,7 @@ static enum session_login_status submit(struct session_login *login)
 {
     login->phase = LOGIN_WORKING;
     login->status = SESSION_LOGIN_WAITS;
+    login->began = loop_now(login->identity.loop);
     buffer_reset(&login->challenge);
     login->job =
         (struct worker_job){.run = work, .done = {.run = come_back}, .loop = login->identity.loop};

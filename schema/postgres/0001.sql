@@ -54,7 +54,8 @@ CREATE TABLE setting(
   value BYTEA NOT NULL
 );
 
--- The programs that work on this store.
+-- The programs that work on this store, by the number in the ids that they make; seen is renewed, and
+-- name is '' when the number was given back.
 CREATE TABLE node(
   id BIGINT PRIMARY KEY,
   name TEXT NOT NULL,

@@ -56,7 +56,8 @@ CREATE TABLE setting(
   value BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The programs that work on this store.
+-- The programs that work on this store, by the number in the ids that they make. Empty: on SQLite a
+-- lock beside the file does it.
 CREATE TABLE node(
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,

@@ -63,8 +63,9 @@ static enum route_verdict judge(const struct store_targets *targets)
 
 bool route_has_room(const struct route_answer *answer, uint64_t size)
 {
+    uint64_t needed = size == 0 ? 0 : size + ROUTE_TRACE_SIZE;
     for (size_t i = 0; i < answer->targets.count; i++)
-        if ((uint64_t)answer->targets.items[i].room < size)
+        if ((uint64_t)answer->targets.items[i].room < needed)
             return false;
     return true;
 }

@@ -9,7 +9,8 @@
 enum {
     ROUTE_MEMORY_TIME = 2000,    /* milliseconds that an answer is remembered */
     ROUTE_MEMORY_ENTRIES = 4096, /* answers remembered by a loop */
-    ROUTE_MEMORY_TARGETS = 16    /* longer answers are not remembered */
+    ROUTE_MEMORY_TARGETS = 16,   /* longer answers are not remembered */
+    ROUTE_TRACE_SIZE = 2 * 1024  /* bytes at most that a delivery puts in front of a message */
 };
 
 enum route_verdict {
@@ -49,8 +50,9 @@ const struct route_words *route_words_of(enum route_verdict verdict);
 bool route_find(struct db *reader, const struct route_question *question,
                 struct route_answer *answer, struct fault *fault);
 
-/* Would a message of so many bytes fit into every mailbox of a ROUTE_TAKEN, as far as one knows
-   before it has come? If not, it is ROUTE_FULL for this message. */
+/* Would a message of so many bytes (0 = not announced) fit into every mailbox of a ROUTE_TAKEN, as
+   far as one knows before it has come? If not, it is ROUTE_FULL for this message. A mailbox that is
+   found too small only afterwards holds up all other recipients, at each try anew. */
 bool route_has_room(const struct route_answer *answer, uint64_t size);
 
 /* A loop's memory. */

@@ -142,7 +142,7 @@ static void remembers_for_a_while(void **state)
     struct route_memory *memory = route_memory_new(NULL);
     assert_non_null(memory);
     struct store_target targets[2] = {{.account = 1, .mailbox = 10, .room = INT64_MAX},
-                                      {.account = 2, .mailbox = 20, .room = 500}};
+                                      {.account = 2, .mailbox = 20, .room = 5000}};
     struct route_answer answer = answer_of(targets, 2);
     struct route_question question = {.address = BYTES("ann@home.example")};
     const struct route_answer *found = NULL;
@@ -153,8 +153,9 @@ static void remembers_for_a_while(void **state)
     assert_int_equal(found->targets.count, 2);
     assert_int_equal(found->targets.items[1].mailbox, 20);
     assert_int_equal(found->targets.items[1].account, 2);
-    assert_true(route_has_room(found, 500));
-    assert_false(route_has_room(found, 501));
+    assert_true(route_has_room(found, 0));
+    assert_true(route_has_room(found, 5000 - ROUTE_TRACE_SIZE));
+    assert_false(route_has_room(found, 5000 - ROUTE_TRACE_SIZE + 1));
 
     /* The same mailbox in other letters; another asker is another question. */
     question.address = BYTES("Ann@HOME.example");

@@ -540,8 +540,12 @@ static void announced_sizes_are_told_at_rcpt(void **state)
     struct house *house = *state;
     struct caller caller = call_with_hello(house, HOUSE_OUTSIDE);
     house_set_quota(house, "carl@home.example", 5000, 0);
-    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=4000\r\n", "250 ");
+    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=2900\r\n", "250 ");
     caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RSET\r\n", "250 ");
+    /* The trace fields take room too; were carl refused only behind the body, so would bob be. */
+    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=4990\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "552 5.2.2");
     caller_ask(&caller, "RSET\r\n", "250 ");
     /* From the store and from memory. */
     caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=6000\r\n", "250 ");

@@ -222,14 +222,15 @@ static bool ask(struct db *db, const struct db_statement *statement, const struc
     return false;
 }
 
-/* Whether the server has gone while nobody talked to it. */
+/* Whether the server has gone while nobody talked to it. Its last words come before the end. */
 static bool is_closed(const struct db_postgres *postgres)
 {
     struct pollfd look = {.fd = PQsocket(postgres->connection), .events = POLLIN};
-    if (poll(&look, 1, 0) <= 0)
-        return false;
-    return PQconsumeInput(postgres->connection) != 1 ||
-           PQstatus(postgres->connection) != CONNECTION_OK;
+    while (poll(&look, 1, 0) > 0)
+        if (PQconsumeInput(postgres->connection) != 1 ||
+            PQstatus(postgres->connection) != CONNECTION_OK)
+            return true;
+    return false;
 }
 
 static bool come_back(struct db *db, struct fault *fault)
@@ -374,9 +375,8 @@ static void postgres_rollback(struct db *db)
     db->is_in_transaction = false;
 }
 
-static bool postgres_begin(struct db *db, enum db_transaction kind, struct fault *fault)
+static bool try_to_begin(struct db *db, enum db_transaction kind, struct fault *fault)
 {
-    assert(!db->is_in_transaction);
     if (!come_back(db, fault))
         return false;
     db->is_in_transaction = true;
@@ -385,6 +385,16 @@ static bool postgres_begin(struct db *db, enum db_transaction kind, struct fault
         return true;
     postgres_rollback(db);
     return false;
+}
+
+static bool postgres_begin(struct db *db, enum db_transaction kind, struct fault *fault)
+{
+    bool was_there = !db->is_lost;
+    assert(!db->is_in_transaction);
+    if (try_to_begin(db, kind, fault))
+        return true;
+    /* The connection may just have broken. */
+    return was_there && db->is_lost && try_to_begin(db, kind, fault);
 }
 
 static bool postgres_commit(struct db *db, bool *is_unknown, struct fault *fault)

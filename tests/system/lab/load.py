@@ -17,6 +17,7 @@ USERS = [(f"user{number}@posthorn.test", f"secret{number}") for number in range(
 LETTERS_EACH = 50
 LINE = b"x" * 76 + b"\r\n"
 LARGE_LINES = 4000
+PAUSE = 0.1
 
 
 def prepare(house, program, directory, store=None, **settings):
@@ -114,10 +115,8 @@ class Load:
             recipients = [user for user, _ in random.sample(USERS, random.choice((1, 1, 1, 3)))]
             reply = client.announce(recipients)
             if not reply.startswith(b"354"):
-                self.note(reply)
                 client.reset()
-                # Whoever is to recover needs the processor more than whoever asks again.
-                time.sleep(0.05)
+                self.note(reply)
                 continue
             lines = random.choice((1, 40, LARGE_LINES if number % 50 == 0 else 2))
             replies = client.send(recipients, b"X-Number: %d\r\nSubject: a letter\r\n\r\n" % number + LINE * lines)
@@ -130,6 +129,8 @@ class Load:
     def note(self, reply):
         with self.lock:
             self.refused[reply[:9].decode()] += 1
+        # Whoever is to recover needs the processor more than whoever asks again.
+        time.sleep(PAUSE)
 
     def refusals(self):
         with self.lock:

@@ -143,6 +143,7 @@ class Server:
     name = ""
     is_lmtp = False
     pop3 = None
+    share = 1  # it gets this part of the messages, where all of them would take minutes
 
     def processes(self):
         return inhabitants(self.house.directory)
@@ -236,6 +237,7 @@ class PostfixDovecot(Postfix):
 
 class Exim(Server):
     name = "Exim"
+    share = 5
 
     def __init__(self):
         self.house = house = House()

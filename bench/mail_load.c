@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -174,9 +175,25 @@ static void open_client(struct client *client)
     client->start = client->end = 0;
 }
 
+/* Some servers take few connections at once: one that was not greeted was lost on its way in. */
+static bool is_greeted(struct client *client)
+{
+    struct timeval patience = {.tv_sec = 1};
+    struct timeval for_ever = {0};
+    char first;
+    setsockopt(client->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    bool is_here = recv(client->descriptor, &first, 1, MSG_PEEK) == 1;
+    setsockopt(client->descriptor, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof for_ever);
+    return is_here;
+}
+
 static void open_smtp(struct client *client)
 {
     open_client(client);
+    while (!is_greeted(client)) {
+        close(client->descriptor);
+        open_client(client);
+    }
     hear_reply(client, '2', NULL, NULL);
     say_string(client, load.is_lmtp ? "LHLO load.example.org\r\n" : "EHLO load.example.org\r\n");
     client->can_pipeline = false;

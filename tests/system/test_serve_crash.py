@@ -16,45 +16,41 @@ def wait_for_the_moment(load, moments):
     time.sleep(moments.random() * 0.05)
 
 
-def test_killed_a_hundred_times(house, release_program, tmp_path):
-    server = prepare(house, release_program, tmp_path).start()
+def assert_survives(server, seed, kill):
+    """`kill` ends what is to be killed, and starts it again, a hundred times under load."""
     load = Load(server)
-    moments = random.Random(5321)
+    moments = random.Random(seed)
     for _ in range(KILLS):
         wait_for_the_moment(load, moments)
-        server.kill()
-        server.start()
-    load.stop()
-    assert_kept(server, load)
-    assert server.stop() == 0
-
-
-def test_killed_a_hundred_times_on_postgres(house, release_program, postgres, tmp_path):
-    server = prepare(house, release_program, tmp_path, store=postgres.new_database()).start()
-    load = Load(server)
-    moments = random.Random(5323)
-    for _ in range(KILLS):
-        wait_for_the_moment(load, moments)
-        server.kill()
-        server.start()
-    load.stop()
-    assert_kept(server, load)
-    assert server.stop() == 0
-
-
-def test_postgres_killed_under_the_server(house, release_program, postgres, tmp_path):
-    server = prepare(house, release_program, tmp_path, store=postgres.new_database()).start()
-    load = Load(server)
-    moments = random.Random(5322)
-    for _ in range(KILLS):
-        wait_for_the_moment(load, moments)
-        postgres.kill()
-        postgres.start()
+        kill()
     load.wait_for(1)
     load.stop()
     assert server.process.poll() is None
     assert_kept(server, load)
     assert server.stop() == 0
+
+
+def kill_server(server):
+    server.kill()
+    server.start()
+
+
+def test_killed_a_hundred_times(house, release_program, tmp_path):
+    server = prepare(house, release_program, tmp_path).start()
+    assert_survives(server, 5321, lambda: kill_server(server))
+
+
+def test_killed_a_hundred_times_on_postgres(house, release_program, postgres, tmp_path):
+    server = prepare(house, release_program, tmp_path, store=postgres.new_database()).start()
+    assert_survives(server, 5323, lambda: kill_server(server))
+
+
+def test_postgres_killed_under_the_server(house, release_program, postgres, tmp_path):
+    def kill_postgres():
+        postgres.kill()
+        postgres.start()
+    server = prepare(house, release_program, tmp_path, store=postgres.new_database()).start()
+    assert_survives(server, 5322, kill_postgres)
 
 
 def test_a_lost_file_of_the_store_is_noticed(house, posthorn_program, tmp_path):

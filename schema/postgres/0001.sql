@@ -21,6 +21,7 @@ CREATE TABLE account(
   quota_messages BIGINT NOT NULL DEFAULT 0,
   used_bytes BIGINT NOT NULL DEFAULT 0,       -- of all messages in all mailboxes
   used_messages BIGINT NOT NULL DEFAULT 0,
+  uidvalidity BIGINT NOT NULL DEFAULT 0,          -- the largest that a mailbox of it ever had
   created BIGINT NOT NULL
 );
 CREATE INDEX account_by_domain ON account(domain);
@@ -70,10 +71,13 @@ CREATE TABLE mailbox(
   parent BIGINT NOT NULL DEFAULT 0,    -- the mailbox that it stands in; 0 = none
   name TEXT NOT NULL,                   -- one level, UTF-8
   role BIGINT NOT NULL DEFAULT 0,      -- enum store_role
+  is_selectable BIGINT NOT NULL DEFAULT 1, -- 0: only a level above others
   uidvalidity BIGINT NOT NULL,
   uidnext BIGINT NOT NULL DEFAULT 1,
+  recent BIGINT NOT NULL DEFAULT 1,       -- the first UID that no session was told of as \Recent
   modseq BIGINT NOT NULL DEFAULT 1,
   vanished_floor BIGINT NOT NULL DEFAULT 0,  -- what vanished up to this modseq is forgotten
+  changed_floor BIGINT NOT NULL DEFAULT 0,   -- the same for what changed
   messages BIGINT NOT NULL DEFAULT 0,
   unseen BIGINT NOT NULL DEFAULT 0,
   deleted BIGINT NOT NULL DEFAULT 0,
@@ -110,9 +114,9 @@ CREATE TABLE body_meta(
   body BIGINT PRIMARY KEY REFERENCES body(id) ON DELETE CASCADE,
   lines BIGINT NOT NULL,
   sent BIGINT NOT NULL,                -- Date; 0 = none
-  header BYTEA NOT NULL,
   envelope BYTEA NOT NULL,
-  structure BYTEA NOT NULL
+  structure BYTEA NOT NULL,
+  header BYTEA NOT NULL                  -- last: whoever wants the others does not read over it
 );
 
 -- A message in a mailbox: only what lists and flags need, so that many fit on a page.
@@ -123,6 +127,7 @@ CREATE TABLE message(
   flags BIGINT NOT NULL,               -- enum store_flag
   modseq BIGINT NOT NULL,
   received BIGINT NOT NULL,            -- the internal date
+  saved BIGINT NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received
   size BIGINT NOT NULL,                -- prefix and body
   prefix_size BIGINT NOT NULL,
   PRIMARY KEY(mailbox, uid)
@@ -138,12 +143,39 @@ CREATE TABLE message_prefix(
   PRIMARY KEY(body, mailbox, uid)
 );
 
--- Which UIDs went, and when (RFC 7162 3.2).
+-- Which UIDs went, in ranges, and when (RFC 7162 3.2).
 CREATE TABLE vanished(
   mailbox BIGINT NOT NULL,
   modseq BIGINT NOT NULL,
-  uid BIGINT NOT NULL,
+  uid BIGINT NOT NULL,                 -- the first
+  uid_last BIGINT NOT NULL,
+  removed BIGINT NOT NULL,             -- the time
   PRIMARY KEY(mailbox, modseq, uid)
+);
+
+-- Whose flags changed, in ranges of UIDs: what a session that looks on reads. An index of the
+-- messages by modseq would cost every delivery and every change of flags.
+CREATE TABLE changed(
+  mailbox BIGINT NOT NULL,
+  modseq BIGINT NOT NULL,
+  uid BIGINT NOT NULL,                 -- the first
+  uid_last BIGINT NOT NULL,
+  PRIMARY KEY(mailbox, modseq, uid)
+);
+
+-- Keywords of a mailbox: bit 8 and up of message.flags.
+CREATE TABLE keyword(
+  mailbox BIGINT NOT NULL REFERENCES mailbox(id) ON DELETE CASCADE,
+  bit BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY(mailbox, bit)
+);
+
+-- Names that an account subscribes to, mailboxes or not (RFC 9051 6.3.7).
+CREATE TABLE subscription(
+  account BIGINT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,                   -- whole
+  PRIMARY KEY(account, name)
 );
 
 -- Mail for far recipients, on its way.

@@ -23,6 +23,7 @@ CREATE TABLE account(
   quota_messages INTEGER NOT NULL DEFAULT 0,
   used_bytes INTEGER NOT NULL DEFAULT 0,       -- of all messages in all mailboxes
   used_messages INTEGER NOT NULL DEFAULT 0,
+  uidvalidity INTEGER NOT NULL DEFAULT 0,          -- the largest that a mailbox of it ever had
   created INTEGER NOT NULL
 );
 CREATE INDEX account_by_domain ON account(domain);
@@ -72,10 +73,13 @@ CREATE TABLE mailbox(
   parent INTEGER NOT NULL DEFAULT 0,    -- the mailbox that it stands in; 0 = none
   name TEXT NOT NULL,                   -- one level, UTF-8
   role INTEGER NOT NULL DEFAULT 0,      -- enum store_role
+  is_selectable INTEGER NOT NULL DEFAULT 1, -- 0: only a level above others
   uidvalidity INTEGER NOT NULL,
   uidnext INTEGER NOT NULL DEFAULT 1,
+  recent INTEGER NOT NULL DEFAULT 1,       -- the first UID that no session was told of as \Recent
   modseq INTEGER NOT NULL DEFAULT 1,
   vanished_floor INTEGER NOT NULL DEFAULT 0,  -- what vanished up to this modseq is forgotten
+  changed_floor INTEGER NOT NULL DEFAULT 0,   -- the same for what changed
   messages INTEGER NOT NULL DEFAULT 0,
   unseen INTEGER NOT NULL DEFAULT 0,
   deleted INTEGER NOT NULL DEFAULT 0,
@@ -112,9 +116,9 @@ CREATE TABLE body_meta(
   body INTEGER PRIMARY KEY REFERENCES body(id) ON DELETE CASCADE,
   lines INTEGER NOT NULL,
   sent INTEGER NOT NULL,                -- Date; 0 = none
-  header BLOB NOT NULL,
   envelope BLOB NOT NULL,
-  structure BLOB NOT NULL
+  structure BLOB NOT NULL,
+  header BLOB NOT NULL                  -- last: whoever wants the others does not read over it
 );
 
 -- A message in a mailbox: only what lists and flags need, so that many fit on a page.
@@ -125,6 +129,7 @@ CREATE TABLE message(
   flags INTEGER NOT NULL,               -- enum store_flag
   modseq INTEGER NOT NULL,
   received INTEGER NOT NULL,            -- the internal date
+  saved INTEGER NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received
   size INTEGER NOT NULL,                -- prefix and body
   prefix_size INTEGER NOT NULL,
   PRIMARY KEY(mailbox, uid)
@@ -140,12 +145,39 @@ CREATE TABLE message_prefix(
   PRIMARY KEY(body, mailbox, uid)
 ) WITHOUT ROWID;
 
--- Which UIDs went, and when (RFC 7162 3.2).
+-- Which UIDs went, in ranges, and when (RFC 7162 3.2).
 CREATE TABLE vanished(
   mailbox INTEGER NOT NULL,
   modseq INTEGER NOT NULL,
-  uid INTEGER NOT NULL,
+  uid INTEGER NOT NULL,                 -- the first
+  uid_last INTEGER NOT NULL,
+  removed INTEGER NOT NULL,             -- the time
   PRIMARY KEY(mailbox, modseq, uid)
+) WITHOUT ROWID;
+
+-- Whose flags changed, in ranges of UIDs: what a session that looks on reads. An index of the
+-- messages by modseq would cost every delivery and every change of flags.
+CREATE TABLE changed(
+  mailbox INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  uid INTEGER NOT NULL,                 -- the first
+  uid_last INTEGER NOT NULL,
+  PRIMARY KEY(mailbox, modseq, uid)
+) WITHOUT ROWID;
+
+-- Keywords of a mailbox: bit 8 and up of message.flags.
+CREATE TABLE keyword(
+  mailbox INTEGER NOT NULL REFERENCES mailbox(id) ON DELETE CASCADE,
+  bit INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY(mailbox, bit)
+) WITHOUT ROWID;
+
+-- Names that an account subscribes to, mailboxes or not (RFC 9051 6.3.7).
+CREATE TABLE subscription(
+  account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,                   -- whole
+  PRIMARY KEY(account, name)
 ) WITHOUT ROWID;
 
 -- Mail for far recipients, on its way.

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "delivery/route.h"
 #include "loop/connection.h"
+#include "imap/imap_server.h"
 #include "loop/worker.h"
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
@@ -26,6 +27,7 @@ struct session_limits {
     struct smtp_server_limits submission;
     struct smtp_server_limits lmtp;
     struct pop3_server_limits pop3;
+    struct imap_server_limits imap;
     unsigned hops; /* SESSION_HOPS_MAX */
 };
 

@@ -21,6 +21,9 @@ struct store_job {
     /* The outcome is final: is_done says whether it is on stable storage, fault why not. Called on
        a thread of the store, exactly once; must be quick and must not block. */
     void (*done)(struct store_job *job);
+    /* May be NULL. The commit was done and this job is part of it: tells who looks on what it
+       changed (store/store_news.h). Before `done`, on the same thread. */
+    void (*tell)(struct store_job *job, struct store *store);
     size_t weight; /* bytes that it writes, about */
     /* The mailboxes that it will write to, in any order. They are locked in order for all jobs of a
        batch before the first runs, so that batches on several connections never deadlock. */

@@ -55,9 +55,9 @@ static bool delete_around(struct db *db, const struct removed *removed, struct b
         "DELETE FROM message_prefix p USING message m WHERE p.body = m.body AND p.mailbox = $1 "
         "AND p.uid = m.uid AND m.mailbox = $1 AND m.uid = ANY(('{' || $2 || '}')::bigint[])"};
     static const struct db_statement vanish = {
-        "INSERT INTO vanished(mailbox, modseq, uid) SELECT mailbox, $3, uid FROM message "
+        "INSERT INTO vanished(mailbox, modseq, uid, uid_last, removed) SELECT mailbox, $3, uid, uid, 0 FROM message "
         "WHERE mailbox = $1 AND uid IN (SELECT value FROM json_each('[' || $2 || ']'))",
-        "INSERT INTO vanished(mailbox, modseq, uid) SELECT mailbox, $3, uid FROM message "
+        "INSERT INTO vanished(mailbox, modseq, uid, uid_last, removed) SELECT mailbox, $3, uid, uid, 0 FROM message "
         "WHERE mailbox = $1 AND uid = ANY(('{' || $2 || '}')::bigint[])"};
     return db_send(db, &prefixes, DB_VALUES(db_number(removed->mailbox), db_text(uids)), fault) &&
            db_send(

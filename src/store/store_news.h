@@ -1,0 +1,48 @@
+/* Who hears that a mailbox changed: sessions that look at it, in this process at once, on other
+ * nodes of the same store by one coalesced notice. */
+#ifndef STORE_STORE_NEWS_H
+#define STORE_STORE_NEWS_H
+
+#include "store/store_jobs.h"
+
+enum {
+    STORE_NEWS_PAUSE = 20,      /* milliseconds that notices to other nodes are gathered */
+    STORE_NEWS_POLL = 30 * 1000 /* between two looks at all watched mailboxes, in case a notice
+                                   was lost or somebody wrote who gives none */
+};
+
+enum store_news_kind {
+    STORE_NEWS_CHANGED = 0, /* read what changed: store_changes_read */
+    STORE_NEWS_ADDED,       /* one message came, and uid, flags and modseq are all that is new since
+                               modseq - 1 */
+    STORE_NEWS_GONE         /* the mailbox was removed */
+};
+
+struct store_news {
+    enum store_news_kind kind;
+    int64_t mailbox;
+    uint64_t modseq; /* of the mailbox now; 0 = not known */
+    uint32_t uid;    /* ADDED */
+    uint64_t flags;
+};
+
+/* Embedded in whoever looks at a mailbox. */
+struct store_watch {
+    int64_t mailbox;
+    /* Called on a thread of the store, right after the commit and before whoever wrote is told; for
+       one watch never twice at a time. Must be quick, must not block nor call this room. */
+    void (*hear)(struct store_watch *watch, const struct store_news *news);
+    struct store_watch *next; /* the store's own */
+    struct store_watch *before;
+    uint64_t modseq; /* the last that was told */
+};
+
+/* From any thread. False: out of memory. */
+bool store_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault);
+/* When it returns `hear` runs no more and will not be called again. */
+void store_watch_end(struct store *store, struct store_watch *watch);
+
+/* For jobs (store_job.tell): from the writer's thread, once the commit is final. */
+void store_news_publish(struct store *store, const struct store_news *news);
+
+#endif

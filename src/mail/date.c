@@ -4,8 +4,8 @@
 #include "base/scan.h"
 
 static const char weekdays[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+const char date_months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 enum {
     DAY_SECONDS = 24 * 60 * 60,
@@ -13,14 +13,8 @@ enum {
     ERA_DAYS = 146097 /* of 400 years */
 };
 
-struct civil {
-    int64_t year;
-    int month; /* 1 to 12 */
-    int day;
-};
-
 /* Years begin in March here, so that the leap day is the last of its year. */
-static int64_t days_from_civil(struct civil date)
+int64_t date_days_from_civil(struct date_civil date)
 {
     int64_t year = date.month <= 2 ? date.year - 1 : date.year;
     int64_t era = (year >= 0 ? year : year - (ERA_YEARS - 1)) / ERA_YEARS;
@@ -31,7 +25,7 @@ static int64_t days_from_civil(struct civil date)
     return era * ERA_DAYS + day_of_era - 719468;
 }
 
-static struct civil civil_from_days(int64_t days)
+struct date_civil date_civil_from_days(int64_t days)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - (ERA_DAYS - 1)) / ERA_DAYS;
@@ -40,7 +34,7 @@ static struct civil civil_from_days(int64_t days)
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    struct civil date = {
+    struct date_civil date = {
         .year = year_of_era + era * ERA_YEARS,
         .month = (int)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9),
         .day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1),
@@ -62,10 +56,10 @@ bool date_write(struct buffer *out, int64_t seconds, int offset_minutes, struct 
     int64_t local = seconds + (int64_t)offset_minutes * 60;
     int64_t days = (local - (local % DAY_SECONDS + DAY_SECONDS) % DAY_SECONDS) / DAY_SECONDS;
     int time = (int)(local - days * DAY_SECONDS);
-    struct civil date = civil_from_days(days);
+    struct date_civil date = date_civil_from_days(days);
     int distance = offset_minutes < 0 ? -offset_minutes : offset_minutes;
     buffer_append_format(out, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d",
-                         weekdays[((days + 4) % 7 + 7) % 7], date.day, months[date.month - 1],
+                         weekdays[((days + 4) % 7 + 7) % 7], date.day, date_months[date.month - 1],
                          (int)date.year, time / 3600, time / 60 % 60, time % 60,
                          offset_minutes < 0 ? '-' : '+', distance / 60, distance % 60);
     return true;
@@ -104,7 +98,7 @@ static bool take_month(struct scan *scan, int *month)
     skip_blanks(scan);
     struct bytes name = scan_take_while(scan, &scan_letters);
     for (int i = 0; i < 12; i++) {
-        if (bytes_equal_ignoring_case(name, bytes_from_string(months[i]))) {
+        if (bytes_equal_ignoring_case(name, bytes_from_string(date_months[i]))) {
             *month = i + 1;
             return true;
         }
@@ -182,15 +176,15 @@ static bool take_zone(struct scan *scan, int *minutes)
 
 static int days_of_month(int64_t year, int month)
 {
-    struct civil first = {year, month, 1};
-    struct civil next = {month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1};
-    return (int)(days_from_civil(next) - days_from_civil(first));
+    struct date_civil first = {year, month, 1};
+    struct date_civil next = {month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1};
+    return (int)(date_days_from_civil(next) - date_days_from_civil(first));
 }
 
 bool date_parse(struct bytes text, int64_t *seconds, int *offset_minutes)
 {
     struct scan scan = scan_of(text);
-    struct civil date;
+    struct date_civil date;
     int time;
     int offset;
     skip_blanks(&scan);
@@ -206,7 +200,7 @@ bool date_parse(struct bytes text, int64_t *seconds, int *offset_minutes)
     skip_blanks(&scan);
     if (!scan_is_at_end(&scan))
         return false;
-    *seconds = days_from_civil(date) * DAY_SECONDS + time - (int64_t)offset * 60;
+    *seconds = date_days_from_civil(date) * DAY_SECONDS + time - (int64_t)offset * 60;
     *offset_minutes = offset;
     return true;
 }

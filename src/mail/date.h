@@ -18,6 +18,18 @@ enum {
 #define DATE_SECONDS_MIN INT64_C(-2208988800)
 #define DATE_SECONDS_MAX INT64_C(253402300799)
 
+/* A day of the proleptic Gregorian calendar, and its number: days since 1970-01-01. */
+struct date_civil {
+    int64_t year;
+    int month; /* 1 to 12 */
+    int day;
+};
+int64_t date_days_from_civil(struct date_civil date);
+struct date_civil date_civil_from_days(int64_t days);
+
+/* "Jan" to "Dec". */
+extern const char date_months[12][4];
+
 /* Appends "Mon, 23 Nov 2026 17:48:08 +0100": the time as a clock shows it that many minutes east of
    UTC. False: seconds or offset are out of range. */
 bool date_write(struct buffer *out, int64_t seconds, int offset_minutes, struct fault *fault);

@@ -9,7 +9,8 @@
 #include "base/bytes.h"
 
 enum {
-    IMAP_WRITE_QUOTED_MAX = 1000 /* bytes of a quoted string; longer ones are literals */
+    IMAP_WRITE_QUOTED_MAX = 1000, /* bytes of a quoted string; longer ones are literals */
+    IMAP_WRITE_MAILBOX_MAX = 8192 /* of a name in modified UTF-7 */
 };
 
 void imap_write_number(struct buffer *out, uint64_t number);
@@ -18,6 +19,9 @@ void imap_write_number(struct buffer *out, uint64_t number);
 void imap_write_string(struct buffer *out, struct bytes text, bool is_utf8);
 /* The same, or NIL where data is NULL. */
 void imap_write_nstring(struct buffer *out, struct bytes text, bool is_utf8);
+/* NUL may stand in no literal (RFC 9051 9, CHAR8; RFC 3501 4.3): in what was appended from `start`
+   on (bytes of content) every one becomes 0x80, so that sizes and offsets stay as they are. */
+void imap_write_without_nul(struct buffer *out, size_t start);
 /* An atom where it can be one. */
 void imap_write_astring(struct buffer *out, struct bytes text, bool is_utf8);
 /* "{10}\r\n": then the bytes follow. */
@@ -30,7 +34,7 @@ void imap_write_mailbox(struct buffer *out, struct bytes name, bool is_utf8);
 /* "17-Jul-1996 02:44:25 -0700" with its quotes; microseconds since 1970, told in UTC ("+0000"). */
 void imap_write_date(struct buffer *out, int64_t microseconds);
 
-/* "(\Seen $Forwarded)". Bit STORE_KEYWORD_FIRST + i of flags is keywords[i] (data NULL: not in
+/* "(\Seen $Forwarded)". Bit STORE_KEYWORD_FIRST + i of flags is keywords[i] (empty: not in
    use); bits above them are left out. */
 void imap_write_flags(struct buffer *out, uint64_t flags, bool is_recent,
                       const struct bytes *keywords, size_t keyword_count);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "db/db_migrate.h"
 #include "store/store_inside.h"
+#include "store/store_news_inside.h"
 #include "store/store_node.h"
 
 enum {
@@ -122,7 +123,7 @@ static bool start_jobs(struct store *store, const struct store_options *options,
         writers = 1;
     else
         db_options.wait_milliseconds = WRITER_WAIT_MILLISECONDS;
-    store->jobs = store_jobs_start(&db_options, writers, fault);
+    store->jobs = store_jobs_start(store, &db_options, writers, fault);
     return store->jobs != NULL;
 }
 
@@ -133,8 +134,9 @@ struct store *store_open(const struct store_options *options, struct fault *faul
         fault_set_memory(fault);
         return NULL;
     }
-    if (!set_places(store, options, fault) || !start_jobs(store, options, fault) ||
-        !begin_ids(store, fault)) {
+    store->news = store_newsroom_new(fault);
+    if (store->news == NULL || !set_places(store, options, fault) ||
+        !start_jobs(store, options, fault) || !begin_ids(store, fault)) {
         store_close(store);
         return NULL;
     }
@@ -147,6 +149,7 @@ void store_close(struct store *store)
         return;
     store_node_stop(store->claim);
     store_jobs_stop(store->jobs);
+    store_newsroom_free(store->news);
     if (store->own_directory != NULL)
         remove_own_directory(store->own_directory);
     free(store->own_directory);
@@ -238,6 +241,13 @@ static bool run_real(struct store_job *job, struct db *db, struct fault *fault)
     return waiter->real->run(waiter->real, db, fault);
 }
 
+static void tell_real(struct store_job *job, struct store *store)
+{
+    struct waiter *waiter = (struct waiter *)job;
+    waiter->real->is_done = true;
+    waiter->real->tell(waiter->real, store);
+}
+
 static void wake_waiter(struct store_job *job)
 {
     struct waiter *waiter = (struct waiter *)job;
@@ -252,6 +262,8 @@ bool store_run(struct store *store, struct store_job *job, struct fault *fault)
     struct waiter waiter = {.job = *job, .real = job};
     waiter.job.run = run_real;
     waiter.job.done = wake_waiter;
+    if (job->tell != NULL)
+        waiter.job.tell = tell_real;
     pthread_mutex_init(&waiter.mutex, NULL);
     pthread_cond_init(&waiter.is_over, NULL);
     store_jobs_submit(store->jobs, &waiter.job);

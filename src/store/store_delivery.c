@@ -7,6 +7,7 @@
 #include "db/db.h"
 #include "store/store_draft_inside.h"
 #include "store/store_inside.h"
+#include "store/store_news.h"
 
 enum {
     WEIGHT_OF_ROW = 512 /* bytes that a recipient's rows weigh, besides prefix or addresses */
@@ -323,6 +324,22 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     return delivery->far_count == 0 || write_outbound(db, delivery, fault);
 }
 
+static void tell(struct store_job *job, struct store *store)
+{
+    const struct store_delivery *delivery = (const struct store_delivery *)job;
+    for (size_t i = 0; i < delivery->local_count; i++) {
+        const struct store_delivery_local *local = &delivery->locals[i];
+        if (local->outcome != STORE_DELIVERY_KEPT)
+            continue;
+        struct store_news news = {.kind = STORE_NEWS_ADDED,
+                                  .mailbox = local->mailbox,
+                                  .modseq = (uint64_t)local->modseq,
+                                  .uid = (uint32_t)local->uid,
+                                  .flags = local->flags};
+        store_news_publish(store, &news);
+    }
+}
+
 static size_t weigh(const struct store_delivery *delivery)
 {
     size_t weight = (size_t)store_draft_size(delivery->draft) + delivery->parsed->header.length +
@@ -338,6 +355,7 @@ void store_delivery_submit(struct store_delivery *delivery)
 {
     struct store_job *job = &delivery->job;
     job->run = run;
+    job->tell = tell;
     job->weight = weigh(delivery);
     job->mailboxes = delivery->local_count == 0 ? NULL : &delivery->locals[0].mailbox;
     job->mailbox_count = delivery->local_count;

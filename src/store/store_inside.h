@@ -12,12 +12,14 @@ enum {
 };
 
 struct store_jobs;
+struct store_newsroom;
 
 struct store {
     char *place; /* as the driver is to open it */
     char *draft_directory;
     char *own_directory; /* of a store in memory: removed at the end; else NULL */
     struct store_jobs *jobs;
+    struct store_newsroom *news;
     _Atomic int64_t last_id;
     _Atomic int64_t node;     /* bits of every id that this process makes */
     struct store_node *claim; /* of those bits */
@@ -30,8 +32,8 @@ struct store {
 void store_set_node(struct store *store, int64_t number);
 
 /* Starts the writers' threads; NULL: fault. */
-struct store_jobs *store_jobs_start(const struct db_options *options, unsigned writers,
-                                    struct fault *fault);
+struct store_jobs *store_jobs_start(struct store *store, const struct db_options *options,
+                                    unsigned writers, struct fault *fault);
 /* Finishes what waits. Accepts NULL. */
 void store_jobs_stop(struct store_jobs *jobs);
 void store_jobs_submit(struct store_jobs *jobs, struct store_job *job);

@@ -34,6 +34,7 @@ struct writer {
 };
 
 struct store_jobs {
+    struct store *store; /* for those who tell */
     pthread_mutex_t mutex;
     pthread_cond_t has_work;
     struct store_job *first; /* those that wait */
@@ -317,8 +318,10 @@ static void run_batch(struct writer *writer, struct batch *batch)
     }
     if (!is_done)
         fail_all(batch, &fault);
-    /* Whoever is to hear what changed (IMAP sessions, the queue) is told here, before the jobs
-       go back to their owners. */
+    /* Whoever looks on hears what changed before the jobs go back to their owners. */
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->jobs[i]->is_done && batch->jobs[i]->tell != NULL)
+            batch->jobs[i]->tell(batch->jobs[i], writer->jobs->store);
     for (size_t i = 0; i < batch->count; i++)
         batch->jobs[i]->done(batch->jobs[i]);
 }
@@ -363,14 +366,15 @@ static bool start_writer(struct store_jobs *jobs, const struct db_options *optio
     return true;
 }
 
-struct store_jobs *store_jobs_start(const struct db_options *options, unsigned writers,
-                                    struct fault *fault)
+struct store_jobs *store_jobs_start(struct store *store, const struct db_options *options,
+                                    unsigned writers, struct fault *fault)
 {
     struct store_jobs *jobs = calloc(1, sizeof(*jobs) + writers * sizeof(jobs->writers[0]));
     if (jobs == NULL) {
         fault_set_memory(fault);
         return NULL;
     }
+    jobs->store = store;
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->has_work, NULL);
     for (unsigned i = 0; i < writers; i++) {

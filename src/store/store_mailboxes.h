@@ -3,6 +3,7 @@
 #ifndef STORE_STORE_MAILBOXES_H
 #define STORE_STORE_MAILBOXES_H
 
+#include "base/buffer.h"
 #include "store/store_accounts.h"
 #include "store/store_jobs.h"
 
@@ -44,6 +45,10 @@ void store_mailbox_list_clear(struct store_mailbox_list *list);
 
 bool store_mailboxes_read(struct db *db, int64_t account, struct store_mailbox_list *list,
                           struct fault *fault);
+
+/* The one of this name in a list; NULL: there is none. */
+const struct store_mailbox *store_mailbox_list_find(const struct store_mailbox_list *list,
+                                                    struct bytes name);
 
 /* One of them. `mailbox->name` is borrowed from `name`; is_subscribed and has_children are not
    filled. */

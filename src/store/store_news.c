@@ -1,0 +1,137 @@
+/* Who looks at which mailbox, and telling them. */
+#include "store/store_news.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Out of memory is a fault to tell, not the end of the program. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "store/store_inside.h"
+#include "store/store_news_inside.h"
+
+/* A mailbox that somebody looks at. */
+struct watched {
+    int64_t mailbox;
+    struct store_watch *first;
+    UT_hash_handle hh;
+};
+
+struct store_newsroom {
+    pthread_mutex_t mutex; /* also held while somebody hears */
+    struct watched *mailboxes;
+    _Atomic size_t count; /* of watches: when there is none, publishing is a look at this */
+};
+
+struct store_newsroom *store_newsroom_new(struct fault *fault)
+{
+    struct store_newsroom *room = calloc(1, sizeof(*room));
+    if (room == NULL) {
+        fault_set_memory(fault);
+        return NULL;
+    }
+    pthread_mutex_init(&room->mutex, NULL);
+    return room;
+}
+
+void store_newsroom_free(struct store_newsroom *room)
+{
+    if (room == NULL)
+        return;
+    assert(room->mailboxes == NULL);
+    pthread_mutex_destroy(&room->mutex);
+    free(room);
+}
+
+/* ---- watches ---- */
+
+static struct watched *find_or_add(struct store_newsroom *room, int64_t mailbox)
+{
+    struct watched *watched;
+    HASH_FIND(hh, room->mailboxes, &mailbox, sizeof(mailbox), watched);
+    if (watched != NULL)
+        return watched;
+    watched = calloc(1, sizeof(*watched));
+    if (watched == NULL)
+        return NULL;
+    watched->mailbox = mailbox;
+    HASH_ADD(hh, room->mailboxes, mailbox, sizeof(watched->mailbox), watched);
+    if (watched->hh.tbl != NULL)
+        return watched;
+    free(watched);
+    return NULL;
+}
+
+bool store_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault)
+{
+    struct store_newsroom *room = store->news;
+    watch->modseq = 0;
+    watch->before = NULL;
+    pthread_mutex_lock(&room->mutex);
+    struct watched *watched = find_or_add(room, watch->mailbox);
+    if (watched != NULL) {
+        watch->next = watched->first;
+        if (watch->next != NULL)
+            watch->next->before = watch;
+        watched->first = watch;
+        atomic_fetch_add(&room->count, 1);
+    }
+    pthread_mutex_unlock(&room->mutex);
+    return watched != NULL || fault_set_memory(fault);
+}
+
+void store_watch_end(struct store *store, struct store_watch *watch)
+{
+    struct store_newsroom *room = store->news;
+    struct watched *watched;
+    pthread_mutex_lock(&room->mutex);
+    HASH_FIND(hh, room->mailboxes, &watch->mailbox, sizeof(watch->mailbox), watched);
+    assert(watched != NULL);
+    if (watch->next != NULL)
+        watch->next->before = watch->before;
+    if (watch->before != NULL)
+        watch->before->next = watch->next;
+    else
+        watched->first = watch->next;
+    if (watched->first == NULL) {
+        HASH_DEL(room->mailboxes, watched);
+        free(watched);
+    }
+    atomic_fetch_sub(&room->count, 1);
+    pthread_mutex_unlock(&room->mutex);
+}
+
+/* ---- telling ---- */
+
+static void tell_watches(struct store_watch *watch, const struct store_news *news)
+{
+    for (; watch != NULL; watch = watch->next) {
+        /* Commits are told by several writers, and by other nodes once more: whoever heard of a
+           later one reads all before it. */
+        if (news->kind != STORE_NEWS_GONE && news->modseq != 0) {
+            if (news->modseq <= watch->modseq)
+                continue;
+            watch->modseq = news->modseq;
+        }
+        watch->hear(watch, news);
+    }
+}
+
+void store_news_tell_here(struct store *store, const struct store_news *news)
+{
+    struct store_newsroom *room = store->news;
+    struct watched *watched;
+    if (atomic_load(&room->count) == 0)
+        return;
+    pthread_mutex_lock(&room->mutex);
+    HASH_FIND(hh, room->mailboxes, &news->mailbox, sizeof(news->mailbox), watched);
+    if (watched != NULL)
+        tell_watches(watched->first, news);
+    pthread_mutex_unlock(&room->mutex);
+}
+
+void store_news_publish(struct store *store, const struct store_news *news)
+{
+    store_news_tell_here(store, news);
+}

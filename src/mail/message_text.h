@@ -16,6 +16,8 @@ enum {
 
 /* Is it US-ASCII, UTF-8 or one of the list? */
 bool message_text_knows_charset(struct bytes charset);
+/* The names on the list, aliases left out; NULL behind the last. Static. */
+const char *message_text_charset(size_t index);
 
 /* Appends UTF-8; bytes that mean nothing become U+FFFD. False: the charset is not known
    (FAULT_DENIED), or memory. */
@@ -41,6 +43,8 @@ bool message_needle_is_empty(const struct message_needle *needle);
 bool message_needle_is_in(struct message_needle *needle, struct bytes text);
 /* Is it in the value of a header field, decoded as above? */
 bool message_needle_is_in_value(struct message_needle *needle, struct bytes value);
+/* Is it anywhere in a header section, names and all, whose values are decoded in the same way? */
+bool message_needle_is_in_header(struct message_needle *needle, struct bytes section);
 
 /* Looks for it in the bodies of all text parts (and message parts' headers), undoing transfer
    encodings and charsets; the message comes in pieces, from its first byte on (no prefix). begin,

@@ -16,6 +16,7 @@ from lab.driver import Driver  # noqa: E402
 from lab.dovecot import Dovecot  # noqa: E402
 from lab.exim import Exim  # noqa: E402
 from lab.house import House  # noqa: E402
+from lab.imap import DovecotImap, PosthornImap  # noqa: E402
 from lab.mailbox import Post  # noqa: E402
 from lab.opensmtpd import OpenSmtpd  # noqa: E402
 from lab.postfix import Postfix  # noqa: E402
@@ -110,6 +111,27 @@ def exim(house, dovecot, crypted):
 @pytest.fixture(scope="session")
 def opensmtpd(house, dovecot, crypted):
     return OpenSmtpd(house).start(dovecot, crypted)
+
+
+# The tests of IMAP clients speak of no server: $POSTHORN_IMAP_SERVERS may name dovecot too, which proves the tests.
+IMAP_SERVERS = os.environ.get("POSTHORN_IMAP_SERVERS", "sqlite postgres").split()
+
+
+@pytest.fixture(scope="module", params=IMAP_SERVERS)
+def imap_server(request, house, posthorn_program, tmp_path_factory):
+    if request.param == "dovecot":
+        made = DovecotImap(house, request.getfixturevalue("authority"))
+    else:
+        store = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else None
+        made = PosthornImap(posthorn_program, tmp_path_factory.mktemp("imap"), house.ports, store=store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def account(imap_server):
+    """Somebody new, with the mailboxes that everybody has."""
+    return imap_server.new_account()
 
 
 @pytest.fixture(scope="session")

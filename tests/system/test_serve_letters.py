@@ -1,19 +1,16 @@
 """posthorn serve, as the programs of others meet it: they send by SMTP and read by POP3, on both stores."""
 
 import email.utils
-import os
 import poplib
-import pty
 import re
-import select
 import smtplib
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 from lab.posthorn import Posthorn
+from lab.program import run, run_on_terminal
 
 ANN, ANN_PASSWORD = "ann@posthorn.test", "ann's secret, with spaces"
 BEN, BEN_PASSWORD = "ben@posthorn.test", "ben-secret"
@@ -228,29 +225,6 @@ def test_no_login_in_clear(server):
 
 
 # ---- programs of others ----
-
-def run(words, text=None, **options):
-    done = subprocess.run(words, input=text, capture_output=True, timeout=60, check=False, **options)
-    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
-    return done.stdout
-
-
-def run_on_terminal(words, **options):
-    """For programs that serve people only."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **options)
-    os.close(theirs)
-    shown = b""
-    try:
-        while select.select([ours], [], [], 60)[0]:
-            shown += os.read(ours, 65536)
-    except OSError:
-        # The last of them has closed it.
-        pass
-    finally:
-        os.close(ours)
-    assert process.wait(10) == 0, shown.decode(errors="replace")
-
 
 @pytest.mark.parametrize("way", ["PLAIN", "LOGIN"])
 @pytest.mark.parametrize("door", ["submission", "submissions"])

@@ -2,10 +2,11 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/secret.h"
 
 /* What a block holds unless a larger piece is asked for: a page with the allocator's own part. */
 enum {
@@ -24,10 +25,17 @@ void arena_init(struct arena *arena, size_t limit)
     *arena = ARENA(limit);
 }
 
-static void free_blocks(struct arena_block *block)
+static void wipe_block(const struct arena *arena, struct arena_block *block)
+{
+    if (arena->is_secret)
+        secret_wipe(block->memory, block->used);
+}
+
+static void free_blocks(const struct arena *arena, struct arena_block *block)
 {
     while (block != NULL) {
         struct arena_block *older = block->older;
+        wipe_block(arena, block);
         free(block);
         block = older;
     }
@@ -37,8 +45,8 @@ void arena_clear(struct arena *arena)
 {
     if (arena == NULL)
         return;
-    free_blocks(arena->blocks);
-    *arena = ARENA(arena->limit);
+    free_blocks(arena, arena->blocks);
+    *arena = (struct arena){.limit = arena->limit, .is_secret = arena->is_secret};
 }
 
 void arena_reset(struct arena *arena)
@@ -47,7 +55,8 @@ void arena_reset(struct arena *arena)
     struct arena_block *newest = arena->blocks;
     if (newest == NULL)
         return;
-    free_blocks(newest->older);
+    free_blocks(arena, newest->older);
+    wipe_block(arena, newest);
     newest->older = NULL;
     newest->used = 0;
     /* A block made for one large piece is not worth keeping. */

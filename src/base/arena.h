@@ -3,6 +3,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/auto.h"
@@ -15,9 +16,12 @@ struct arena {
     struct arena_block *blocks; /* the newest first */
     size_t used;                /* given out, rounding included */
     size_t limit;
+    bool is_secret;
 };
 
-#define ARENA(most) ((struct arena){.limit = (most)})
+/* An arena at its declaration; the secret one wipes every piece that it takes back. */
+#define ARENA(most)        ((struct arena){.limit = (most)})
+#define SECRET_ARENA(most) ((struct arena){.limit = (most), .is_secret = true})
 
 /* `limit` is how many bytes may be given out before the next reset. */
 void arena_init(struct arena *arena, size_t limit);

@@ -14,17 +14,17 @@ enum {
 struct deflate;
 
 /* NULL: out of memory. About 300 KiB while it works; both ways. */
-struct deflate *deflate_new(struct fault *fault);
-void deflate_free(struct deflate *deflate); /* accepts NULL */
+struct deflate *layer_new(struct fault *fault);
+void deflate_free(struct deflate *layer); /* accepts NULL */
 
 /* Appends the compressed form of all of `in`, to be read at once by the other side. False: memory,
    or the buffer has met its limit. */
-bool deflate_compress(struct deflate *deflate, struct bytes in, struct buffer *out,
+bool deflate_compress(struct deflate *layer, struct bytes in, struct buffer *out,
                       struct fault *fault);
 
 /* Appends plain bytes, DEFLATE_INFLATED_MAX at most, and says how many of `in` were used; there may
    be more to come without any new input (*has_more). FAULT_SYNTAX: no deflate. */
-bool deflate_expand(struct deflate *deflate, struct bytes in, size_t *used, struct buffer *out,
+bool deflate_expand(struct deflate *layer, struct bytes in, size_t *used, struct buffer *out,
                     bool *has_more, struct fault *fault);
 
 #endif

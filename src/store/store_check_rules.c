@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "store/store_check_inside.h"
 #include "store/store_delivery.h"
+#include "store/store_mailboxes.h"
 
 enum {
     YOUNG_MICROSECONDS = 600 * 1000 * 1000 /* a body may be without message for so long */
@@ -10,7 +11,10 @@ enum {
 /* As enum store_flag has them. */
 #define SEEN    "1"
 #define DELETED "8"
-_Static_assert(STORE_FLAG_SEEN == 1 && STORE_FLAG_DELETED == 8, "the statements here name them");
+#define SYSTEM  "31"
+_Static_assert(STORE_FLAG_SEEN == 1 && STORE_FLAG_DELETED == 8 && STORE_FLAG_DRAFT == 16 &&
+                   STORE_KEYWORD_FIRST == 8 && STORE_KEYWORDS_MAX == 54,
+               "the statements here name them");
 
 /* "ann@example.org, INBOX" of mailbox b. */
 #define MAILBOX                                                                                    \
@@ -50,18 +54,46 @@ static const struct db_statement rules[] = {
      "GROUP BY mailbox) s ON s.mailbox = b.id WHERE s.modseq > b.modseq",
      NULL},
     {"SELECT " MAILBOX " || ': UIDVALIDITY ' || b.uidvalidity || ', next UID ' || b.uidnext || "
-     "', modseq ' || b.modseq || ', forgotten up to ' || b.vanished_floor || ' cannot be' "
-     "FROM mailbox b WHERE b.uidvalidity NOT BETWEEN 1 AND 4294967295 "
-     "OR b.uidnext NOT BETWEEN 1 AND 4294967296 OR b.modseq < 1 OR b.vanished_floor > b.modseq",
+     "', modseq ' || b.modseq || ', forgotten up to ' || b.vanished_floor || ' and ' || "
+     "b.changed_floor || ' cannot be' FROM mailbox b "
+     "WHERE b.uidvalidity NOT BETWEEN 1 AND 4294967295 "
+     "OR b.uidnext NOT BETWEEN 1 AND 4294967296 OR b.modseq < 1 OR b.vanished_floor > b.modseq "
+     "OR b.changed_floor > b.modseq OR b.recent > b.uidnext",
      NULL},
     {"SELECT " MAILBOX " || ': message ' || m.uid || ' has UID, modseq or size below 1' "
      "FROM message m JOIN mailbox b ON b.id = m.mailbox "
      "WHERE m.uid < 1 OR m.modseq < 1 OR m.size < 0 OR m.prefix_size < 0",
      NULL},
-    {"SELECT " MAILBOX " || ': message ' || v.uid || ' vanished, and is there or was never' "
-     "FROM vanished v JOIN mailbox b ON b.id = v.mailbox WHERE v.uid >= b.uidnext "
-     "OR v.modseq > b.modseq "
-     "OR EXISTS (SELECT 1 FROM message m WHERE m.mailbox = v.mailbox AND m.uid = v.uid)",
+    /* What vanished, and what changed. */
+    {"SELECT " MAILBOX
+     " || ': messages ' || v.uid || ' to ' || v.uid_last || ' vanished with modseq "
+     "' || v.modseq || ', which cannot be' FROM vanished v JOIN mailbox b ON b.id = v.mailbox "
+     "WHERE v.uid < 1 OR v.uid_last < v.uid OR v.uid_last >= b.uidnext OR v.modseq > b.modseq "
+     "OR v.modseq <= b.vanished_floor",
+     NULL},
+    {"SELECT " MAILBOX " || ': message ' || m.uid || ' vanished, and is there' "
+     "FROM vanished v JOIN mailbox b ON b.id = v.mailbox JOIN message m ON m.mailbox = v.mailbox "
+     "AND m.uid BETWEEN v.uid AND v.uid_last",
+     NULL},
+    {"SELECT " MAILBOX
+     " || ': messages ' || c.uid || ' to ' || c.uid_last || ' changed with modseq "
+     "' || c.modseq || ', which cannot be' FROM changed c JOIN mailbox b ON b.id = c.mailbox "
+     "WHERE c.uid < 1 OR c.uid_last < c.uid OR c.uid_last >= b.uidnext OR c.modseq > b.modseq "
+     "OR c.modseq <= b.changed_floor",
+     NULL},
+    /* Flags have names. */
+    {"SELECT " MAILBOX " || ': message ' || m.uid || ' has flags without a name: ' || m.flags "
+     "FROM message m JOIN mailbox b ON b.id = m.mailbox LEFT JOIN (SELECT mailbox, "
+     "SUM(1 << bit) AS bits FROM keyword GROUP BY mailbox) k ON k.mailbox = b.id "
+     "WHERE (m.flags & ~(" SYSTEM " | COALESCE(k.bits, 0))) <> 0",
+     "SELECT " MAILBOX " || ': message ' || m.uid || ' has flags without a name: ' || m.flags "
+     "FROM message m JOIN mailbox b ON b.id = m.mailbox LEFT JOIN (SELECT mailbox, "
+     "CAST(SUM(1::bigint << bit::integer) AS BIGINT) AS bits FROM keyword GROUP BY mailbox) k "
+     "ON k.mailbox = b.id WHERE (m.flags & ~(" SYSTEM " | COALESCE(k.bits, 0))) <> 0"},
+    {"SELECT " MAILBOX " || ': bit ' || k.bit || ' cannot be that of keyword ' || k.name "
+     "FROM keyword k JOIN mailbox b ON b.id = k.mailbox "
+     "WHERE k.bit NOT BETWEEN 8 AND 61 OR k.name = '' OR EXISTS (SELECT 1 FROM keyword o "
+     "WHERE o.mailbox = k.mailbox AND o.bit < k.bit AND LOWER(o.name) = LOWER(k.name))",
      NULL},
     /* What points nowhere. */
     {"SELECT 'there is no mailbox ' || m.mailbox || ', but ' || COUNT(*) || ' messages in it' "
@@ -71,6 +103,10 @@ static const struct db_statement rules[] = {
     {"SELECT 'there is no mailbox ' || v.mailbox || ', but messages vanished from it' "
      "FROM vanished v WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = v.mailbox) "
      "GROUP BY v.mailbox",
+     NULL},
+    {"SELECT 'there is no mailbox ' || c.mailbox || ', but flags changed in it' "
+     "FROM changed c WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = c.mailbox) "
+     "GROUP BY c.mailbox",
      NULL},
     {"SELECT 'there is no mailbox ' || l.mailbox || ', but a lease of it' FROM maildrop_lease l "
      "WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = l.mailbox)",

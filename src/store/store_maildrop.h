@@ -61,7 +61,9 @@ struct store_removal {
     /* Given back in the same transaction; when somebody else has it, nothing is removed. Borrowed
        like the UIDs; NULL = none. */
     const struct store_lease *lease;
-    bool is_lost; /* the answer: somebody else had it */
+    /* The answer. */
+    bool is_lost;    /* somebody else had it */
+    uint64_t modseq; /* of the removal; 0 = nothing was there */
 };
 void store_removal_submit(struct store_removal *removal);
 

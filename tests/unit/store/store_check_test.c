@@ -175,8 +175,8 @@ static void uids_and_modseqs_only_grow(void **state)
         "UPDATE mailbox SET modseq = modseq + 1 WHERE name = 'INBOX'", NULL};
     spoil_and_mend(fixture, &old, &again, "highest modseq");
     static const struct db_statement vanish = {
-        "INSERT INTO vanished(mailbox, modseq, uid) SELECT id, modseq, 1 FROM mailbox "
-        "WHERE name = 'INBOX'",
+        "INSERT INTO vanished(mailbox, modseq, uid, uid_last, removed) "
+        "SELECT id, modseq, 1, 2, 0 FROM mailbox WHERE name = 'INBOX'",
         NULL};
     static const struct db_statement appear = {"DELETE FROM vanished", NULL};
     spoil_and_mend(fixture, &vanish, &appear, "message 1 vanished, and is there");

@@ -1,0 +1,63 @@
+/* Ranges of UIDs that grow while they are gathered, and the way through them that a statement
+ * takes: on SQLite one range at a time, on PostgreSQL many, as each statement costs a way to the
+ * server. */
+#ifndef STORE_STORE_RANGES_H
+#define STORE_STORE_RANGES_H
+
+#include "base/buffer.h"
+#include "db/db.h"
+#include "store/store_view.h"
+
+enum {
+    STORE_WALK_RANGES_MAX = 1000,    /* of one statement */
+    STORE_WALK_TEXT_MAX = 64 * 1024, /* bytes of one list of numbers in it */
+    STORE_WALK_ROWS = 10000          /* that a statement which reads gives at most */
+};
+
+/* Zero at the start. */
+struct store_ranges {
+    struct store_uid_range *items;
+    size_t count;
+    size_t capacity;
+};
+void store_ranges_clear(struct store_ranges *ranges);
+
+/* Behind all others; a range that begins right behind the last one grows it. */
+bool store_ranges_add(struct store_ranges *ranges, uint32_t first, uint32_t last,
+                      struct fault *fault);
+
+/* Puts ranges that were added in any order in order, and joins those that meet. */
+void store_ranges_join(struct store_ranges *ranges);
+
+/* Makes them `most` at most by taking in what lies between some of them. */
+void store_ranges_widen(struct store_ranges *ranges, size_t most);
+
+/* Adds what of `first` to `last` lies in `within` (in order). */
+bool store_ranges_add_within(struct store_ranges *ranges, uint32_t first, uint32_t last,
+                             const struct store_uid_range *within, size_t within_count,
+                             struct fault *fault);
+
+/* A way through ranges that are in order. `first` and `last` are two parameters of a statement: a
+   number each on SQLite, on PostgreSQL two arrays as text. */
+struct store_walk {
+    struct db_value first;
+    struct db_value last;
+    const struct store_uid_range *ranges; /* those of this step, as the caller gave them */
+    size_t count;
+
+    const struct store_uid_range *left; /* the others are the walk's own */
+    size_t left_count;
+    size_t most;
+    uint32_t from; /* UIDs below it are behind us */
+    struct buffer firsts;
+    struct buffer lasts;
+};
+void store_walk_clear(struct store_walk *walk);
+void store_walk_begin(struct store_walk *walk, const struct db *db,
+                      const struct store_uid_range *ranges, size_t count);
+/* The next ranges. *is_end: there are none. False: memory. */
+bool store_walk_next(struct store_walk *walk, bool *is_end, struct fault *fault);
+/* The statement gave only what lies below `uid`: the next step begins there. */
+void store_walk_return(struct store_walk *walk, uint32_t uid);
+
+#endif

@@ -1,0 +1,220 @@
+/* Removing messages, some hundred at a time. */
+#include "store/store_removing.h"
+
+#include "base/clock.h"
+#include "store/store_log.h"
+
+enum {
+    ROWS_AT_ONCE = 1000, /* messages that are found at most, then removed */
+    ROWS_MAX = 2 * ROWS_AT_ONCE,
+    LIST_TEXT_MAX = 64 * 1024 /* bytes of the numbers of their bodies, or of their UIDs */
+};
+
+/* Of ROWS_MAX messages. */
+struct removing {
+    struct db *db;
+    struct store_step *step;
+    bool is_deleted_only;
+    struct store_ranges ranges; /* no other message lies in them */
+    struct buffer bodies;       /* "1,2,3" */
+    struct buffer uids;         /* in the same order */
+    int64_t body_ids[ROWS_MAX];
+    uint32_t body_uids[ROWS_MAX];
+    size_t count;
+};
+
+static void append_number(struct buffer *list, int64_t number)
+{
+    if (list->length > 0)
+        buffer_append_char(list, ',');
+    buffer_append_unsigned(list, (uint64_t)number);
+}
+
+/* Columns: uid, body, size, flags. is_run: no other message since the last that goes. */
+static bool take(struct removing *removing, const struct db_rows *rows, bool is_run,
+                 struct fault *fault)
+{
+    uint32_t uid = (uint32_t)db_rows_number(rows, 0);
+    int64_t body = db_rows_number(rows, 1);
+    removing->body_ids[removing->count] = body;
+    removing->body_uids[removing->count++] = uid;
+    append_number(&removing->bodies, body);
+    append_number(&removing->uids, uid);
+    store_step_count(removing->step, db_rows_number(rows, 3), db_rows_number(rows, 2), -1);
+    if (!is_run)
+        return store_ranges_add(&removing->ranges, uid, uid, fault);
+    removing->ranges.items[removing->ranges.count - 1].last = uid;
+    return true;
+}
+
+static bool find_some(struct removing *removing, struct store_walk *walk, struct fault *fault)
+{
+    static const struct db_statement find = {
+        "SELECT uid, body, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
+        "ORDER BY uid LIMIT $4",
+        "SELECT m.uid, m.body, m.size, m.flags FROM unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
+        "JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 "
+        "ORDER BY m.uid LIMIT $4"};
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query(removing->db, &find,
+                  DB_VALUES(db_number(removing->step->mailbox), walk->first, walk->last,
+                            db_number(ROWS_AT_ONCE)),
+                  &rows, fault))
+        return false;
+    size_t count = 0;
+    size_t range = 0;
+    uint32_t uid = 0;
+    bool is_run = false;
+    while (db_rows_next(&rows)) {
+        uid = (uint32_t)db_rows_number(&rows, 0);
+        for (; walk->ranges[range].last < uid; range++)
+            is_run = false;
+        bool goes =
+            !removing->is_deleted_only || (db_rows_number(&rows, 3) & STORE_FLAG_DELETED) != 0;
+        if (goes && !take(removing, &rows, is_run, fault))
+            return false;
+        is_run = goes;
+        count++;
+    }
+    if (count == ROWS_AT_ONCE)
+        store_walk_return(walk, uid + 1);
+    return db_rows_finish(&rows, fault);
+}
+
+/* ---- rows ---- */
+
+static bool delete_prefixes(struct removing *removing, struct fault *fault)
+{
+    static const struct db_statement one = {
+        "DELETE FROM message_prefix WHERE body = $1 AND mailbox = $2 AND uid = $3", NULL};
+    static const struct db_statement all = {
+        "SELECT $1, $2, $3", "DELETE FROM message_prefix p "
+                             "USING unnest(('{' || $1 || '}')::bigint[], "
+                             "('{' || $3 || '}')::bigint[]) r(body, uid) "
+                             "WHERE p.body = r.body AND p.mailbox = $2 AND p.uid = r.uid"};
+    struct db_value mailbox = db_number(removing->step->mailbox);
+    if (db_kind(removing->db) == DB_POSTGRES)
+        return db_send(removing->db, &all,
+                       DB_VALUES(db_text(buffer_bytes(&removing->bodies)), mailbox,
+                                 db_text(buffer_bytes(&removing->uids))),
+                       fault);
+    for (size_t i = 0; i < removing->count; i++)
+        if (!db_send(removing->db, &one,
+                     DB_VALUES(db_number(removing->body_ids[i]), mailbox,
+                               db_number(removing->body_uids[i])),
+                     fault))
+            return false;
+    return true;
+}
+
+static bool delete_messages(struct removing *removing, struct fault *fault)
+{
+    static const struct db_statement remove = {
+        "DELETE FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3",
+        "DELETE FROM message m USING unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
+        "WHERE m.mailbox = $1 AND m.uid BETWEEN r.lo AND r.hi"};
+    bool is_end;
+    AUTO(store_walk)
+    walk = {0};
+    store_walk_begin(&walk, removing->db, removing->ranges.items, removing->ranges.count);
+    for (;;) {
+        if (!store_walk_next(&walk, &is_end, fault))
+            return false;
+        if (is_end)
+            return true;
+        if (!db_send(removing->db, &remove,
+                     DB_VALUES(db_number(removing->step->mailbox), walk.first, walk.last), fault))
+            return false;
+    }
+}
+
+/* On PostgreSQL two removals at the same time would each see the other's copy and leave the body
+   behind; whoever comes second waits for the lock, and sees then what the first has done. */
+static bool delete_bodies(struct removing *removing, struct fault *fault)
+{
+    static const struct db_statement lock = {
+        "SELECT 1 WHERE $1 = ''", "SELECT id FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[])"
+                                  " ORDER BY id FOR UPDATE"};
+    static const struct db_statement unused = {
+        "DELETE FROM body WHERE id IN (SELECT value FROM json_each('[' || $1 || ']')) "
+        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.body = body.id)",
+        "DELETE FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[]) "
+        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.body = body.id)"};
+    struct db_value bodies = db_text(buffer_bytes(&removing->bodies));
+    if (db_kind(removing->db) == DB_POSTGRES &&
+        !db_send(removing->db, &lock, DB_VALUES(bodies), fault))
+        return false;
+    return db_send(removing->db, &unused, DB_VALUES(bodies), fault);
+}
+
+static void begin_anew(struct removing *removing)
+{
+    removing->count = 0;
+    removing->ranges.count = 0;
+    buffer_reset(&removing->bodies);
+    buffer_reset(&removing->uids);
+}
+
+static bool remove_found(struct removing *removing, struct store_ranges *removed,
+                         struct fault *fault)
+{
+    if (removing->count == 0)
+        return true;
+    if (buffer_is_failed(&removing->bodies) || buffer_is_failed(&removing->uids))
+        return fault_set_memory(fault);
+    for (size_t i = 0; i < removing->ranges.count; i++)
+        if (!store_ranges_add(removed, removing->ranges.items[i].first,
+                              removing->ranges.items[i].last, fault))
+            return false;
+    if (!delete_prefixes(removing, fault) || !delete_messages(removing, fault) ||
+        !delete_bodies(removing, fault))
+        return false;
+    begin_anew(removing);
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static bool remove_all(struct removing *removing, const struct store_uid_range *ranges,
+                       size_t count, struct store_ranges *removed, struct fault *fault)
+{
+    bool is_end;
+    AUTO(store_walk)
+    walk = {0};
+    store_walk_begin(&walk, removing->db, ranges, count);
+    for (;;) {
+        if (!store_walk_next(&walk, &is_end, fault))
+            return false;
+        if (is_end)
+            return remove_found(removing, removed, fault);
+        if (!find_some(removing, &walk, fault))
+            return false;
+        if (removing->count >= ROWS_AT_ONCE && !remove_found(removing, removed, fault))
+            return false;
+    }
+}
+
+bool store_removing_run(struct db *db, struct store_step *step,
+                        const struct store_uid_range *ranges, size_t count, bool is_deleted_only,
+                        struct store_ranges *removed, struct fault *fault)
+{
+    struct removing removing = {
+        .db = db,
+        .step = step,
+        .is_deleted_only = is_deleted_only,
+        .bodies = BUFFER(LIST_TEXT_MAX),
+        .uids = BUFFER(LIST_TEXT_MAX),
+    };
+    bool is_done = remove_all(&removing, ranges, count, removed, fault);
+    store_ranges_clear(&removing.ranges);
+    buffer_clear(&removing.bodies);
+    buffer_clear(&removing.uids);
+    if (!is_done)
+        return false;
+    return removed->count == 0 ||
+           (store_log_vanished(db, step, removed, clock_wall_microseconds(), fault) &&
+            store_step_account(db, step->account, step->messages, step->bytes, fault));
+}

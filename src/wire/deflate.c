@@ -18,7 +18,7 @@ struct deflate {
     bool has_ended; /* the other side closed its stream: there can be no more */
 };
 
-struct deflate *layer_new(struct fault *fault)
+struct deflate *deflate_new(struct fault *fault)
 {
     struct deflate *layer = calloc(1, sizeof *layer);
     if (layer == NULL) {

@@ -14,7 +14,7 @@ enum {
 struct deflate;
 
 /* NULL: out of memory. About 300 KiB while it works; both ways. */
-struct deflate *layer_new(struct fault *fault);
+struct deflate *deflate_new(struct fault *fault);
 void deflate_free(struct deflate *layer); /* accepts NULL */
 
 /* Appends the compressed form of all of `in`, to be read at once by the other side. False: memory,

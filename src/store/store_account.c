@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/store_accounts_inside.h"
+#include "store/store_mailboxes_inside.h"
 
 void store_account_from_row(const struct db_rows *rows, struct store_account *account)
 {
@@ -96,13 +97,8 @@ bool store_account_is_alias(struct db *db, int64_t domain, struct bytes local, b
                         is_alias, fault);
 }
 
-static bool add_mailboxes(struct store *store, struct db *db, int64_t account, int64_t now,
-                          struct fault *fault)
+static bool add_mailboxes(struct store *store, struct db *db, int64_t account, struct fault *fault)
 {
-    static const struct db_statement insert = {
-        "INSERT INTO mailbox(id, account, parent, name, role, uidvalidity) "
-        "VALUES($1, $2, 0, $3, $4, $5)",
-        NULL};
     static const struct {
         const char *name;
         enum store_role role;
@@ -110,15 +106,14 @@ static bool add_mailboxes(struct store *store, struct db *db, int64_t account, i
         {"INBOX", STORE_ROLE_INBOX}, {"Drafts", STORE_ROLE_DRAFTS}, {"Sent", STORE_ROLE_SENT},
         {"Junk", STORE_ROLE_JUNK},   {"Trash", STORE_ROLE_TRASH},   {"Archive", STORE_ROLE_ARCHIVE},
     };
-    /* RFC 9051 2.3.1.1: greater than that of any mailbox of this name before; 32 bits of seconds
-       are. */
-    int64_t uidvalidity = now / 1000000;
     for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]); i++) {
-        if (!db_execute(db, &insert,
-                        DB_VALUES(db_number(store_id_make(store)), db_number(account),
-                                  db_string(mailboxes[i].name), db_number(mailboxes[i].role),
-                                  db_number(uidvalidity)),
-                        NULL, fault))
+        struct store_mailbox_level level = {.account = account,
+                                            .name = bytes_from_string(mailboxes[i].name),
+                                            .role = mailboxes[i].role,
+                                            .is_selectable = true};
+        int64_t id;
+        if (!store_mailbox_tree_add(store, db, &level, &id, fault) ||
+            !store_subscription_add(db, account, level.name, fault))
             return false;
     }
     return true;
@@ -176,7 +171,7 @@ bool store_account_add(struct store *store, struct db *db, struct bytes login, i
                     DB_VALUES(db_number(domain), db_text(store_folded_local(&folded)),
                               db_number(account), db_number(now)),
                     NULL, fault) ||
-        !add_mailboxes(store, db, account, now, fault))
+        !add_mailboxes(store, db, account, fault))
         return false;
     if (id != NULL)
         *id = account;

@@ -83,6 +83,8 @@ static bool remove_mail(struct db *db, int64_t account, struct fault *fault)
 {
     static const struct db_statement remove_vanished = {
         "DELETE FROM vanished WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)", NULL};
+    static const struct db_statement remove_changed = {
+        "DELETE FROM changed WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)", NULL};
     static const struct db_statement remove_mailboxes = {"DELETE FROM mailbox WHERE account = $1",
                                                          NULL};
     size_t count;
@@ -91,6 +93,7 @@ static bool remove_mail(struct db *db, int64_t account, struct fault *fault)
             return false;
     } while (count > 0);
     return db_execute(db, &remove_vanished, DB_VALUES(db_number(account)), NULL, fault) &&
+           db_execute(db, &remove_changed, DB_VALUES(db_number(account)), NULL, fault) &&
            db_execute(db, &remove_mailboxes, DB_VALUES(db_number(account)), NULL, fault);
 }
 

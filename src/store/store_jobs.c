@@ -141,6 +141,39 @@ static int64_t *gather_mailboxes(const struct batch *batch, size_t *count)
     return mailboxes;
 }
 
+/* Numbers that differ, in order, as the text that the locks take. */
+static bool write_numbers(const int64_t *numbers, size_t count, struct buffer *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || numbers[i] != numbers[i - 1])
+            buffer_append_format(text, "%s%lld", i == 0 ? "" : ",", (long long)numbers[i]);
+    return !buffer_is_failed(text);
+}
+
+/* Where a job wants an account, all accounts of the batch come before any mailbox, in order. */
+static bool lock_accounts(struct db *db, const struct batch *batch, struct bytes mailboxes,
+                          struct fault *fault)
+{
+    static const struct db_statement lock = {
+        "SELECT 1 WHERE $1 = $2",
+        "SELECT id FROM account WHERE id = ANY(ARRAY(SELECT unnest(('{' || $1 || '}')::bigint[]) "
+        "UNION SELECT account FROM mailbox WHERE id = ANY(('{' || $2 || '}')::bigint[]))) "
+        "ORDER BY id FOR UPDATE"};
+    int64_t accounts[STORE_BATCH_JOBS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->jobs[i]->account != 0)
+            accounts[count++] = batch->jobs[i]->account;
+    if (count == 0)
+        return true;
+    AUTO(buffer)
+    text = BUFFER(LOCK_TEXT_MAX);
+    qsort(accounts, count, sizeof(accounts[0]), compare_numbers);
+    if (!write_numbers(accounts, count, &text))
+        return fault_set_memory(fault);
+    return db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text)), db_text(mailboxes)), fault);
+}
+
 /* Takes the locks of all rows with counters that the batch will change, in one order for
    everybody: accounts, then mailboxes. SQLite has one writer and needs none. */
 static bool lock_mailboxes(struct db *db, const struct batch *batch, struct fault *fault)
@@ -157,12 +190,12 @@ static bool lock_mailboxes(struct db *db, const struct batch *batch, struct faul
         return fault_set_memory(fault);
     AUTO(buffer)
     text = BUFFER(LOCK_TEXT_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || mailboxes[i] != mailboxes[i - 1])
-            buffer_append_format(&text, "%s%lld", i == 0 ? "" : ",", (long long)mailboxes[i]);
+    bool is_written = write_numbers(mailboxes, count, &text);
     free(mailboxes);
-    if (buffer_is_failed(&text))
+    if (!is_written)
         return fault_set_memory(fault);
+    if (!lock_accounts(db, batch, buffer_bytes(&text), fault))
+        return false;
     return count == 0 || db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text))), fault);
 }
 

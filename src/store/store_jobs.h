@@ -32,6 +32,10 @@ struct store_job {
     size_t
         mailbox_stride; /* bytes from one to the next, when they stand in structs; 0 = an array */
 
+    /* The account whose row is locked as well, before all mailboxes: for changes of the tree of its
+       mailboxes. 0 = none. */
+    int64_t account;
+
     /* Its keys are made here: one that is taken already (FAULT_DENIED) is no answer to whoever
        wants something kept, but temporary. */
     bool has_own_keys;

@@ -5,6 +5,7 @@
 
 #include "db/db.h"
 #include "store/store_delivery.h"
+#include "store/store_mailboxes_inside.h"
 
 enum {
     /* Bytes of all whole names of an account: far more than is allowed to be made. */
@@ -309,9 +310,8 @@ void store_mailbox_list_clear(struct store_mailbox_list *list)
 
 /* ---- one ---- */
 
-/* What stands in `parent` (0 = at the top) under this name of one level. */
-static bool read_level(struct db *db, int64_t account, int64_t parent, struct bytes level,
-                       struct store_mailbox *mailbox, bool *is_found, struct fault *fault)
+bool store_mailbox_tree_level(struct db *db, int64_t account, int64_t parent, struct bytes level,
+                              struct store_mailbox *mailbox, bool *is_found, struct fault *fault)
 {
     static const struct db_statement read = {
         "SELECT " COLUMNS " FROM mailbox WHERE account = $1 AND parent = $2 AND name = $3", NULL};
@@ -352,7 +352,7 @@ bool store_mailbox_find(struct db *db, int64_t account, struct bytes name, bool 
     bool has_more;
     do {
         has_more = bytes_split(rest, '/', &level, &rest);
-        if (!read_level(db, account, found.id, level, &found, &is_there, fault))
+        if (!store_mailbox_tree_level(db, account, found.id, level, &found, &is_there, fault))
             return false;
     } while (is_there && has_more);
     if (is_there) {

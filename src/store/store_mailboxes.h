@@ -87,6 +87,11 @@ struct store_mailbox_change {
     /* The answer, when job.is_done. */
     enum store_mailbox_outcome outcome;
     int64_t id; /* CREATE: of the mailbox */
+    /* The store's own. */
+    void (*over)(struct store_job *job); /* done, as the caller set it */
+    int64_t changed;                     /* whose watches are to be told; 0 = none's */
+    bool is_gone;
+    bool has_more; /* the job goes on */
 };
 void store_mailbox_change_submit(struct store_mailbox_change *change);
 

@@ -21,11 +21,19 @@ enum imap_selection_status {
     IMAP_SELECTION_FAILED     /* the store cannot be read: imap_selection_fault */
 };
 
+/* What vanished, for a client that was away (RFC 7162 3.2.5). */
+struct imap_selection_vanished {
+    uint64_t since;
+    struct store_uid_range *within; /* in order; count 0 = all */
+    size_t within_count;
+    struct store_vanished vanished; /* the answer; UIDs that the view has are not in it */
+};
+
 /* Begins to open: finds the mailbox, begins to hear of it, reads what SELECT tells and the view of
- * a small one. `told` is run when the status has changed; `news` (may be run at any time later)
- * when there is something new in the store. NULL: out of memory. */
+ * a small one, or of any where is_eager. `told` is run when the status has changed; `news` (may be
+ * run at any time later) when there is something new in the store. NULL: out of memory. */
 struct imap_selection *imap_selection_new(const struct imap_context *context, struct bytes name,
-                                          bool is_read_only, struct loop_task *told,
+                                          bool is_read_only, bool is_eager, struct loop_task *told,
                                           struct loop_task *news, struct fault *fault);
 /* At any time; accepts NULL. Neither task is run any more. */
 void imap_selection_free(struct imap_selection *selection);
@@ -34,6 +42,7 @@ enum imap_selection_status imap_selection_status(const struct imap_selection *se
 const struct fault *imap_selection_fault(const struct imap_selection *selection);
 
 int64_t imap_selection_mailbox(const struct imap_selection *selection);
+bool imap_selection_is_loaded(const struct imap_selection *selection);
 bool imap_selection_is_read_only(const struct imap_selection *selection);
 /* As it stood when it was opened. */
 const struct store_mailbox *imap_selection_opened(const struct imap_selection *selection);
@@ -43,6 +52,16 @@ const struct store_mailbox *imap_selection_opened(const struct imap_selection *s
 enum imap_selection_status imap_selection_load(struct imap_selection *selection);
 /* While it is loaded. Owned by the selection; commands of the session change it by imap_view_*. */
 struct imap_view *imap_selection_view(struct imap_selection *selection);
+
+/* Begins to read what vanished; `told` follows. `asked` and its `within`, allocated, become the
+   selection's, which frees them with itself or when it is asked again. */
+enum imap_selection_status imap_selection_read_vanished(struct imap_selection *selection,
+                                                        struct imap_selection_vanished *asked);
+const struct imap_selection_vanished *
+imap_selection_vanished(const struct imap_selection *selection);
+
+/* Whether `news` is to be run; else what is new is only kept in mind. */
+void imap_selection_listen(struct imap_selection *selection, bool wants_news);
 
 /* The store has something that the view does not show. */
 bool imap_selection_is_behind(const struct imap_selection *selection);

@@ -15,8 +15,10 @@ enum {
 /* In view.messages[].flags, above the bits of the store. */
 #define IMAP_VIEW_RECENT ((uint64_t)1 << 63)
 #define IMAP_VIEW_GONE   ((uint64_t)1 << 62) /* removed, and the client was not told */
-#define IMAP_VIEW_UNTOLD ((uint64_t)1 << 7)  /* flags or modseq changed, and ... */
-#define IMAP_VIEW_STORED (~(IMAP_VIEW_RECENT | IMAP_VIEW_GONE | IMAP_VIEW_UNTOLD))
+#define IMAP_VIEW_UNTOLD ((uint64_t)1 << 7)  /* flags changed, and the client was not told */
+#define IMAP_VIEW_SILENT ((uint64_t)1 << 6)  /* the modseq: only for those who want modseqs */
+#define IMAP_VIEW_STORED                                                                           \
+    (~(IMAP_VIEW_RECENT | IMAP_VIEW_GONE | IMAP_VIEW_UNTOLD | IMAP_VIEW_SILENT))
 
 struct imap_view_message {
     uint32_t uid;
@@ -29,9 +31,10 @@ struct imap_view {
     size_t count;                       /* those behind `told` are new to the client */
     size_t told;
     size_t capacity;
-    size_t gone;   /* how many are IMAP_VIEW_GONE */
-    size_t untold; /* how many are IMAP_VIEW_UNTOLD among the told, at most */
-    size_t recent; /* how many are IMAP_VIEW_RECENT */
+    size_t gone;        /* how many are IMAP_VIEW_GONE */
+    size_t untold;      /* how many are IMAP_VIEW_UNTOLD or IMAP_VIEW_SILENT; the told only */
+    size_t untold_from; /* the index of the first of them, or before it */
+    size_t recent;      /* how many are IMAP_VIEW_RECENT */
     uint64_t modseq_base;
     uint64_t modseq;      /* the view shows the mailbox as it stood at this modseq */
     uint32_t uidnext;     /* of the mailbox then */
@@ -48,12 +51,20 @@ bool imap_view_reserve(struct imap_view *view, size_t count, struct fault *fault
 /* A message with a higher UID than all before. False: memory. */
 bool imap_view_add(struct imap_view *view, const struct store_view_message *message,
                    struct fault *fault);
+/* Messages that were there once and are not: the first `missing` UIDs of these ranges, which are in
+   order, that the view does not have. As many as there are; fewer are FAULT_BUG. */
+bool imap_view_add_gone(struct imap_view *view, const struct store_uid_range *ranges, size_t count,
+                        size_t missing, struct fault *fault);
 /* All that is there counts as told: what SELECT's EXISTS says. */
 void imap_view_tell_all(struct imap_view *view);
 
 /* Takes in what happened. False: memory; the view is as it was. */
 bool imap_view_apply(struct imap_view *view, const struct store_changes *changes,
                      struct fault *fault);
+
+/* The names of the keywords, copied; told as FLAGS when they are others than before. */
+bool imap_view_set_keywords(struct imap_view *view, const struct store_keywords *keywords,
+                            struct fault *fault);
 
 /* Our own changes, known without asking the store. imap_view_set_flags: as the job did it on all
    messages of these numbers that are not in `refused`; is_silent: the client is not told (but of
@@ -93,11 +104,18 @@ struct imap_view_telling {
     bool wants_modseq;   /* CONDSTORE: MODSEQ with FLAGS */
     bool wants_uid;      /* in FETCH responses too (UID commands, QRESYNC) */
     bool has_recent;     /* rev1 */
+    bool is_read_only;   /* by EXAMINE: no flag is permanent */
 };
 /* Writes untagged EXPUNGE or VANISHED, EXISTS, RECENT, FLAGS and FETCH, and counts it as told.
    Stops early when *out holds `most` bytes: false, call again. */
 bool imap_view_tell(struct imap_view *view, const struct imap_view_telling *how, struct buffer *out,
                     size_t most);
+
+/* Untagged FLAGS and OK [PERMANENTFLAGS]. */
+void imap_view_write_flags(const struct imap_view *view, bool is_read_only, struct buffer *out);
+/* Untagged FETCH of one message with what `how` wants; FLAGS where has_flags. */
+void imap_view_write_message(const struct imap_view *view, size_t index, bool has_flags,
+                             const struct imap_view_telling *how, struct buffer *out);
 
 /* Something is there that imap_view_tell would say. */
 bool imap_view_has_news(const struct imap_view *view, bool allows_expunge);

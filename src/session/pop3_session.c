@@ -440,25 +440,13 @@ static void free_session(struct pop3_session *session)
     free(session);
 }
 
-static const char *why_ended(const struct pop3_session *session, enum engine_end how)
-{
-    static const char *const reasons[] = {
-        [ENGINE_END_CLOSED] = "closed",
-        [ENGINE_END_PEER] = "the client went away",
-        [ENGINE_END_LOST] = "the connection was lost",
-        [ENGINE_END_TLS] = "no TLS came about",
-        [ENGINE_END_STOP] = "the server stops",
-    };
-    return how == ENGINE_END_CLOSED && session->reason != NULL ? session->reason : reasons[how];
-}
-
 static void end(void *engine, enum engine_end how, int64_t now)
 {
     struct pop3_session *session = engine;
     struct log_line line;
     (void)now;
     session_identity_log(&session->identity, session->services, LOG_LEVEL_INFO, "closed", &line);
-    log_string(&line, "reason", why_ended(session, how));
+    log_string(&line, "reason", session_identity_reason(how, session->reason));
     if (session->maildrop != NULL) {
         log_id(&line, "mailbox", pop3_maildrop_mailbox(session->maildrop));
         log_number(&line, "messages", (int64_t)session->messages);

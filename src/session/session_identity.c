@@ -59,3 +59,15 @@ void session_identity_log(const struct session_identity *identity,
     log_begin(line, services->log, level, name);
     log_id(line, "session", identity->id);
 }
+
+const char *session_identity_reason(enum engine_end how, const char *reason)
+{
+    static const char *const ends[] = {
+        [ENGINE_END_CLOSED] = "closed",
+        [ENGINE_END_PEER] = "the peer ended it",
+        [ENGINE_END_LOST] = "the connection was lost",
+        [ENGINE_END_TLS] = "the TLS handshake failed",
+        [ENGINE_END_STOP] = "the server ends",
+    };
+    return how == ENGINE_END_CLOSED && reason != NULL ? reason : ends[how];
+}

@@ -7,7 +7,7 @@
 /* For logs and throttling. Embedded in the session. */
 struct session_identity {
     int64_t id;
-    const char *protocol; /* "smtp", "submission", "lmtp", "pop3"; static */
+    const char *protocol; /* "smtp", "submission", "lmtp", "pop3", "imap"; static */
     struct loop *loop;
     char peer[CONNECTION_TEXT_SIZE];   /* "192.0.2.1" */
     char prefix[CONNECTION_TEXT_SIZE]; /* "192.0.2.0/24", "2001:db8:1::/48", "" for a Unix socket */
@@ -23,5 +23,9 @@ void session_identity_init(struct session_identity *identity, struct session_ser
 void session_identity_log(const struct session_identity *identity,
                           struct session_services *services, enum log_level level,
                           const char *event, struct log_line *line);
+
+/* Why a connection ended, for its last log line: what the engine gave as the reason of a close, or
+ * what befell it. Static. */
+const char *session_identity_reason(enum engine_end how, const char *reason);
 
 #endif

@@ -220,17 +220,9 @@ static void stop(void *engine, int64_t now)
 
 static void log_closed(const struct smtp_session *session, enum engine_end how)
 {
-    static const char *const ends[] = {
-        [ENGINE_END_CLOSED] = "closed",
-        [ENGINE_END_PEER] = "the peer ended it",
-        [ENGINE_END_LOST] = "lost",
-        [ENGINE_END_TLS] = "the TLS handshake failed",
-        [ENGINE_END_STOP] = "the server ends",
-    };
     struct log_line line;
     session_identity_log(&session->identity, session->services, LOG_LEVEL_INFO, "closed", &line);
-    log_string(&line, "reason",
-               how == ENGINE_END_CLOSED && session->reason != NULL ? session->reason : ends[how]);
+    log_string(&line, "reason", session_identity_reason(how, session->reason));
     log_number(&line, "kept", (int64_t)session->kept);
     log_end(&line);
 }

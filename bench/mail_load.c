@@ -1,21 +1,21 @@
 /* Many clients at once, to load a mail server: deliveries by SMTP or LMTP, or POP3 sessions; a
- * thread and a blocking socket each. Knows no library, so that it costs the same whoever is served.
- * Prints one line of JSON.
+ * thread and a blocking socket each. Prints one line of JSON.
  *
- *   mail_load deliver [OPTION...] PORT ADDRESS...     each message goes to the next --recipients of
- * the addresses, in turn mail_load login [OPTION...] PORT USER PASSWORD    POP3: connect, log in,
- * STAT, QUIT mail_load fetch [OPTION...] PORT USER PASSWORD    POP3: RETR of --messages from the
- * front of the mailbox mail_load stat [OPTION...] PORT USER PASSWORD     POP3: STAT, again and
- * again
+ * mail_load deliver [OPTION...] PORT ADDRESS...
+ *     each message goes to the next --recipients of the addresses, in turn
+ * mail_load login [OPTION...] PORT USER PASSWORD
+ *     POP3: connect, log in, STAT, QUIT
+ * mail_load fetch [OPTION...] PORT USER PASSWORD
+ *     POP3: RETR of --messages from the front of the mailbox
+ * mail_load stat [OPTION...] PORT USER PASSWORD
+ *     POP3: STAT, again and again
  *
- * Options: --connections N (1), --messages N (100, of all connections together), --size BYTES
- * (4096), --recipients N (1),
- * --each N (50): messages of a connection before it is made anew, --lmtp, --pipelined (fetch),
- * --from ADDRESS. */
+ * Options: --connections N (1), --messages N (100, of all connections together),
+ * --size BYTES (4096), --recipients N (1),
+ * --each N (50): messages of a connection before it is made anew,
+ * --lmtp, --pipelined (fetch), --from ADDRESS. */
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,13 +23,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "load_client.h"
 
 enum {
-    INPUT_SIZE = 256 * 1024,
     COMMANDS_SIZE = 128 * 1024,
     LINE_BODY = 76,
     STACK_SIZE = 128 * 1024,
@@ -61,32 +58,15 @@ static struct {
 
 /* One connection. */
 struct client {
-    int descriptor;
+    struct load_client wire;
     bool can_pipeline;
-    char *input;
-    size_t start, end; /* what was read and not looked at */
     char *commands;
 };
-
-static void fail(const char *what, const char *answer)
-{
-    fprintf(stderr, "mail_load: %s: %s\n", what, answer != NULL ? answer : strerror(errno));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 /* A header and lines of letters. */
 static void make_body(void)
 {
-    load.body = malloc(load.size + 512);
-    if (load.body == NULL)
-        fail("memory", NULL);
+    load.body = load_client_allocate(load.size + 512);
     size_t at = (size_t)sprintf(
         load.body,
         "From: <load@example.org>\r\nTo: <you@example.org>\r\nSubject: A letter of the load\r\n"
@@ -101,59 +81,13 @@ static void make_body(void)
     load.body_length = at + 3;
 }
 
-static void say(struct client *client, const char *data, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = send(client->descriptor, data, length, MSG_NOSIGNAL);
-        if (count < 0)
-            fail("send", NULL);
-        data += count;
-        length -= (size_t)count;
-    }
-}
-
-static void say_string(struct client *client, const char *text)
-{
-    say(client, text, strlen(text));
-}
-
-/* More bytes behind those that wait. */
-static void read_more(struct client *client)
-{
-    if (client->start > 0) {
-        memmove(client->input, client->input + client->start, client->end - client->start);
-        client->end -= client->start;
-        client->start = 0;
-    }
-    ssize_t count =
-        recv(client->descriptor, client->input + client->end, INPUT_SIZE - client->end, 0);
-    if (count <= 0)
-        fail("the server went away", count == 0 ? "end of input" : NULL);
-    client->end += (size_t)count;
-}
-
-/* The next line without its end, NUL behind; until the next call. */
-static char *hear_line(struct client *client)
-{
-    for (;;) {
-        char *line = client->input + client->start;
-        char *end = memchr(line, '\n', client->end - client->start);
-        if (end != NULL) {
-            client->start = (size_t)(end + 1 - client->input);
-            end[end > line && end[-1] == '\r' ? -1 : 0] = '\0';
-            return line;
-        }
-        read_more(client);
-    }
-}
-
 /* A whole SMTP reply of one class; *found: `keyword` stood in one of its lines. */
 static void hear_reply(struct client *client, char class, const char *keyword, bool *found)
 {
     for (;;) {
-        char *line = hear_line(client);
+        char *line = load_client_hear_line(&client->wire);
         if (line[0] != class)
-            fail("refused", line);
+            load_client_fail("refused", line);
         if (keyword != NULL && strstr(line, keyword) != NULL)
             *found = true;
         if (line[3] != '-')
@@ -161,50 +95,27 @@ static void hear_reply(struct client *client, char class, const char *keyword, b
     }
 }
 
-static void open_client(struct client *client)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)load.port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int one = 1;
-    client->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (client->descriptor < 0 ||
-        connect(client->descriptor, (struct sockaddr *)&address, sizeof address) != 0)
-        fail("connect", NULL);
-    setsockopt(client->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    client->start = client->end = 0;
-}
-
-/* Some servers take few connections at once: one that was not greeted was lost on its way in. */
-static bool is_greeted(struct client *client)
-{
-    struct timeval patience = {.tv_sec = 1};
-    struct timeval for_ever = {0};
-    char first;
-    setsockopt(client->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    bool is_here = recv(client->descriptor, &first, 1, MSG_PEEK) == 1;
-    setsockopt(client->descriptor, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof for_ever);
-    return is_here;
-}
-
 static void open_smtp(struct client *client)
 {
-    open_client(client);
-    while (!is_greeted(client)) {
-        close(client->descriptor);
-        open_client(client);
+    load_client_open(&client->wire, load.port);
+    /* Some servers take few connections at once: one that was not greeted was lost on its way in.
+     */
+    while (!load_client_is_answered(&client->wire, 1)) {
+        load_client_close(&client->wire);
+        load_client_open(&client->wire, load.port);
     }
     hear_reply(client, '2', NULL, NULL);
-    say_string(client, load.is_lmtp ? "LHLO load.example.org\r\n" : "EHLO load.example.org\r\n");
+    load_client_say_string(&client->wire, load.is_lmtp ? "LHLO load.example.org\r\n"
+                                                       : "EHLO load.example.org\r\n");
     client->can_pipeline = false;
     hear_reply(client, '2', "PIPELINING", &client->can_pipeline);
 }
 
 static void close_smtp(struct client *client)
 {
-    say_string(client, "QUIT\r\n");
+    load_client_say_string(&client->wire, "QUIT\r\n");
     hear_reply(client, '2', NULL, NULL);
-    close(client->descriptor);
+    load_client_close(&client->wire);
 }
 
 /* One message. With PIPELINING the envelope is one flight. */
@@ -212,7 +123,7 @@ static void deliver(struct client *client, unsigned number)
 {
     size_t length = (size_t)sprintf(client->commands, "MAIL FROM:<%s>\r\n", load.from);
     if (!client->can_pipeline) {
-        say(client, client->commands, length);
+        load_client_say(&client->wire, client->commands, length);
         hear_reply(client, '2', NULL, NULL);
         length = 0;
     }
@@ -220,17 +131,17 @@ static void deliver(struct client *client, unsigned number)
         const char *target = load.targets[(number * load.recipients + i) % load.target_count];
         length += (size_t)sprintf(client->commands + length, "RCPT TO:<%s>\r\n", target);
         if (!client->can_pipeline) {
-            say(client, client->commands, length);
+            load_client_say(&client->wire, client->commands, length);
             hear_reply(client, '2', NULL, NULL);
             length = 0;
         }
     }
     length += (size_t)sprintf(client->commands + length, "DATA\r\n");
-    say(client, client->commands, length);
+    load_client_say(&client->wire, client->commands, length);
     for (unsigned i = 0; client->can_pipeline && i < load.recipients + 1; i++)
         hear_reply(client, '2', NULL, NULL);
     hear_reply(client, '3', NULL, NULL);
-    say(client, load.body, load.body_length);
+    load_client_say(&client->wire, load.body, load.body_length);
     for (unsigned i = 0; i < (load.is_lmtp ? load.recipients : 1); i++)
         hear_reply(client, '2', NULL, NULL);
 }
@@ -242,9 +153,9 @@ static void run_deliveries(struct client *client)
     while ((number = atomic_fetch_add(&load.begun, 1)) < load.messages) {
         if (here == 0)
             open_smtp(client);
-        double begun = now();
+        double begun = load_client_now();
         deliver(client, number);
-        load.latencies[number] = now() - begun;
+        load.latencies[number] = load_client_now() - begun;
         if (++here == load.each) {
             close_smtp(client);
             here = 0;
@@ -256,44 +167,44 @@ static void run_deliveries(struct client *client)
 
 static void hear_good(struct client *client)
 {
-    char *line = hear_line(client);
+    char *line = load_client_hear_line(&client->wire);
     if (line[0] != '+')
-        fail("refused", line);
+        load_client_fail("refused", line);
 }
 
 static void open_pop3(struct client *client)
 {
-    open_client(client);
+    load_client_open(&client->wire, load.port);
     hear_good(client);
     sprintf(client->commands, "USER %s\r\n", load.user);
-    say_string(client, client->commands);
+    load_client_say_string(&client->wire, client->commands);
     hear_good(client);
     sprintf(client->commands, "PASS %s\r\n", load.password);
-    say_string(client, client->commands);
+    load_client_say_string(&client->wire, client->commands);
     hear_good(client);
 }
 
 static void say_and_hear(struct client *client, const char *command)
 {
-    say_string(client, command);
+    load_client_say_string(&client->wire, command);
     hear_good(client);
 }
 
 static void close_pop3(struct client *client)
 {
     say_and_hear(client, "QUIT\r\n");
-    close(client->descriptor);
+    load_client_close(&client->wire);
 }
 
 static void run_logins(struct client *client)
 {
     unsigned number;
     while ((number = atomic_fetch_add(&load.begun, 1)) < load.messages) {
-        double begun = now();
+        double begun = load_client_now();
         open_pop3(client);
         say_and_hear(client, "STAT\r\n");
         close_pop3(client);
-        load.latencies[number] = now() - begun;
+        load.latencies[number] = load_client_now() - begun;
     }
 }
 
@@ -302,9 +213,9 @@ static void run_stats(struct client *client)
     unsigned number;
     open_pop3(client);
     while ((number = atomic_fetch_add(&load.begun, 1)) < load.messages) {
-        double begun = now();
+        double begun = load_client_now();
         say_and_hear(client, "STAT\r\n");
-        load.latencies[number] = now() - begun;
+        load.latencies[number] = load_client_now() - begun;
     }
     close_pop3(client);
 }
@@ -314,21 +225,21 @@ static void hear_message(struct client *client)
 {
     hear_good(client);
     for (;;) {
-        char *text = client->input + client->start;
-        size_t length = client->end - client->start;
+        char *text = client->wire.input + client->wire.start;
+        size_t length = client->wire.end - client->wire.start;
         if (length >= 3 && memcmp(text, ".\r\n", 3) == 0) {
-            client->start += 3;
+            client->wire.start += 3;
             return;
         }
         char *end = memmem(text, length, "\r\n.\r\n", 5);
         if (end != NULL) {
-            client->start = (size_t)(end + 5 - client->input);
+            client->wire.start = (size_t)(end + 5 - client->wire.input);
             return;
         }
         /* The end may begin in what is here. */
         if (length > 4)
-            client->start += length - 4;
-        read_more(client);
+            client->wire.start += length - 4;
+        load_client_read(&client->wire);
     }
 }
 
@@ -342,11 +253,11 @@ static void run_fetches(struct client *client)
         size_t length = 0;
         for (unsigned i = 0; i < flight; i++)
             length += (size_t)sprintf(client->commands + length, "RETR %u\r\n", number + i + 1);
-        double begun = now();
-        say(client, client->commands, length);
+        double begun = load_client_now();
+        load_client_say(&client->wire, client->commands, length);
         for (unsigned i = 0; i < flight; i++, number++) {
             hear_message(client);
-            load.latencies[number] = now() - begun;
+            load.latencies[number] = load_client_now() - begun;
         }
     }
     close_pop3(client);
@@ -355,9 +266,8 @@ static void run_fetches(struct client *client)
 static void *run(void *unused)
 {
     (void)unused;
-    struct client client = {.input = malloc(INPUT_SIZE), .commands = malloc(COMMANDS_SIZE)};
-    if (client.input == NULL || client.commands == NULL)
-        fail("memory", NULL);
+    struct client client = {.commands = load_client_allocate(COMMANDS_SIZE)};
+    load_client_init(&client.wire);
     if (strcmp(load.mode, "deliver") == 0)
         run_deliveries(&client);
     else if (strcmp(load.mode, "login") == 0)
@@ -366,15 +276,9 @@ static void *run(void *unused)
         run_stats(&client);
     else
         run_fetches(&client);
-    free(client.input);
+    load_client_clear(&client.wire);
     free(client.commands);
     return NULL;
-}
-
-static int compare(const void *left, const void *right)
-{
-    double difference = *(const double *)left - *(const double *)right;
-    return (difference > 0) - (difference < 0);
 }
 
 static void read_arguments(int argc, char **argv)
@@ -438,27 +342,20 @@ int main(int argc, char **argv)
 {
     read_arguments(argc, argv);
     make_body();
-    load.latencies = calloc(load.messages, sizeof *load.latencies);
-    pthread_t *threads = calloc(load.connections, sizeof *threads);
-    if (load.latencies == NULL || threads == NULL)
-        fail("memory", NULL);
+    load.latencies = load_client_allocate(load.messages * sizeof *load.latencies);
+    pthread_t *threads = load_client_allocate(load.connections * sizeof *threads);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    double begun = now();
+    double begun = load_client_now();
     for (unsigned i = 0; i < load.connections; i++) {
         errno = pthread_create(&threads[i], &attributes, run, NULL);
         if (errno != 0)
-            fail("pthread_create", NULL);
+            load_client_fail("pthread_create", NULL);
     }
     for (unsigned i = 0; i < load.connections; i++)
         pthread_join(threads[i], NULL);
-    double seconds = now() - begun;
-    qsort(load.latencies, load.messages, sizeof *load.latencies, compare);
-    printf("{\"count\": %u, \"seconds\": %.4f, \"rate\": %.1f, \"median_ms\": %.3f, \"p99_ms\": "
-           "%.3f, \"most_ms\": %.3f}\n",
-           load.messages, seconds, load.messages / seconds, load.latencies[load.messages / 2] * 1e3,
-           load.latencies[(size_t)((load.messages - 1) * 0.99)] * 1e3,
-           load.latencies[load.messages - 1] * 1e3);
+    double seconds = load_client_now() - begun;
+    load_client_print(load.latencies, load.messages, seconds);
     return 0;
 }

@@ -22,7 +22,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 DELIVERY_DEADLINE = 600
 
 DOVECOT = """
-protocols = pop3 lmtp
+protocols = imap pop3 lmtp
 listen = 127.0.0.1
 base_dir = /run/dovecot
 log_path = /var/log/dovecot.log
@@ -49,12 +49,21 @@ service pop3-login {{
         port = 0
     }}
 }}
+service imap-login {{
+    inet_listener imap {{
+        port = {imap}
+    }}
+    inet_listener imaps {{
+        port = 0
+    }}
+}}
 service lmtp {{
     inet_listener lmtp {{
         address = 127.0.0.1
         port = {lmtp}
     }}
 }}
+mail_max_userip_connections = 0
 """
 
 POSTFIX = COMMON + """
@@ -138,11 +147,12 @@ def processor_seconds(processes):
 
 
 class Server:
-    """What all have in common. `port` takes deliveries, `pop3` serves mailboxes (None: does not)."""
+    """What all have in common. `port` takes deliveries, `pop3` and `imap` serve mailboxes (None: does not)."""
 
     name = ""
     is_lmtp = False
     pop3 = None
+    imap = None
     share = 1  # it gets this part of the messages, where all of them would take minutes
 
     def processes(self):
@@ -181,6 +191,7 @@ class Server:
 def start_dovecot(house, location):
     ports = {"pop3": house.port()}
     ports["lmtp"] = next(house.ports)
+    ports["imap"] = next(house.ports)
     users = "".join(f"{user}@{DOMAIN}:{{PLAIN}}{PASSWORD}:{VMAIL}:{VMAIL}::/var/mail/{user}::\n" for user in USERS)
     house.write("/etc/bench/users", users, mode=0o644)
     house.write("/etc/dovecot/dovecot.conf", DOVECOT.format(location=location, **ports))
@@ -198,10 +209,22 @@ class DovecotLmtp(Server):
         self.house = House()
         self.make_homes()
         ports = start_dovecot(self.house, location)
-        self.port, self.pop3 = ports["lmtp"], ports["pop3"]
+        self.port, self.pop3, self.imap = ports["lmtp"], ports["pop3"], ports["imap"]
 
     def wait_for(self, count):
         """LMTP says 250 when it lies in the mailbox."""
+
+    def forget(self):
+        """The next who reads finds no cache of Dovecot's; the system has the files in memory still."""
+        for path in glob.glob(self.house.path("/var/mail/**/dovecot.index.cache"), recursive=True):
+            os.unlink(path)
+
+
+class DovecotMaildir(DovecotLmtp):
+    name = "Dovecot, Maildir"
+
+    def __init__(self):
+        super().__init__("maildir:~/Maildir")
 
 
 class Postfix(Server):

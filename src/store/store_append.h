@@ -27,6 +27,9 @@ struct store_append {
        mailbox is gone. */
     uint32_t uidvalidity;
     uint32_t first_uid; /* the others follow one by one */
+    uint64_t modseq;
+    uint64_t flags; /* of the last message, as they stand in message.flags */
+    bool has_new_keywords;
 };
 void store_append_submit(struct store_append *append);
 

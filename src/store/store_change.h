@@ -51,7 +51,11 @@ struct store_copy {
     size_t copied_count;
     uint32_t first_uid; /* of the first copy; the others follow one by one */
     uint32_t count;
-    uint64_t modseq; /* MOVE: of the removal in the source */
+    uint64_t modseq;        /* MOVE: of the removal in the source; 0 = nothing was there */
+    uint64_t target_modseq; /* of the copies; 0 = there are none */
+    uint64_t flags;         /* of the last one, as they stood in the source */
+    bool has_new_keywords;  /* in the target */
+    int64_t mailboxes[2];   /* the job's own */
 };
 void store_copy_submit(struct store_copy *copy);
 void store_copy_clear(struct store_copy *copy);

@@ -1,83 +1,14 @@
 /* One message into the store: body, copies, far recipients, counters. */
 #include "store/store_delivery.h"
 
-#include <stdlib.h>
-
 #include "base/buffer.h"
 #include "db/db.h"
-#include "store/store_draft_inside.h"
-#include "store/store_inside.h"
+#include "store/store_body.h"
 #include "store/store_news.h"
 
 enum {
     WEIGHT_OF_ROW = 512 /* bytes that a recipient's rows weigh, besides prefix or addresses */
 };
-
-/* ---- the body ---- */
-
-static bool write_body(struct db *db, const struct store_delivery *delivery, struct bytes first,
-                       struct fault *fault)
-{
-    static const struct db_statement body = {
-        "INSERT INTO body(id, size, created, data) VALUES($1, $2, $3, $4)", NULL};
-    static const struct db_statement meta = {
-        "INSERT INTO body_meta(body, lines, sent, header, envelope, structure) "
-        "VALUES($1, $2, $3, $4, $5, $6)",
-        NULL};
-    const struct message_parsed *parsed = delivery->parsed;
-    int64_t size = (int64_t)store_draft_size(delivery->draft);
-    return db_send(db, &body,
-                   DB_VALUES(db_number(delivery->id), db_number(size),
-                             db_number(delivery->received), db_bytes(first)),
-                   fault) &&
-           db_send(db, &meta,
-                   DB_VALUES(db_number(delivery->id), db_number((int64_t)parsed->lines),
-                             db_number(parsed->sent), db_bytes(parsed->header),
-                             db_bytes(parsed->envelope), db_bytes(parsed->structure)),
-                   fault);
-}
-
-static bool write_part(struct db *db, int64_t body, int64_t number, struct bytes data,
-                       struct fault *fault)
-{
-    static const struct db_statement part = {
-        "INSERT INTO body_part(body, number, data) VALUES($1, $2, $3)", NULL};
-    return db_send(db, &part, DB_VALUES(db_number(body), db_number(number), db_bytes(data)), fault);
-}
-
-/* What does not lie in memory in one piece goes through a buffer of one part. */
-static bool write_parts(struct db *db, const struct store_delivery *delivery, char *memory,
-                        struct fault *fault)
-{
-    uint64_t size = store_draft_size(delivery->draft);
-    uint64_t offset = 0;
-    int64_t number = 0;
-    do {
-        size_t count;
-        if (!store_draft_read(delivery->draft, offset, memory, STORE_PART_SIZE, &count, fault))
-            return false;
-        struct bytes data = bytes_of(memory, count);
-        if (!(number == 0 ? write_body(db, delivery, data, fault)
-                          : write_part(db, delivery->id, number, data, fault)))
-            return false;
-        offset += count;
-        number++;
-    } while (offset < size);
-    return true;
-}
-
-static bool write_message(struct db *db, const struct store_delivery *delivery, struct fault *fault)
-{
-    struct bytes whole = store_draft_memory(delivery->draft);
-    if (whole.length > 0 && whole.length <= STORE_PART_SIZE)
-        return write_body(db, delivery, whole, fault);
-    char *memory = malloc(STORE_PART_SIZE);
-    if (memory == NULL)
-        return fault_set_memory(fault);
-    bool is_done = write_parts(db, delivery, memory, fault);
-    free(memory);
-    return is_done;
-}
 
 /* ---- a copy for a mailbox ---- */
 
@@ -307,7 +238,8 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     struct store_delivery *delivery = (struct store_delivery *)job;
     const struct store_delivery_local *refused = NULL;
     size_t kept = delivery->far_count;
-    if (!write_message(db, delivery, fault))
+    if (!store_body_write(db, delivery->id, delivery->draft, delivery->parsed, delivery->received,
+                          fault))
         return false;
     for (size_t i = 0; i < delivery->local_count; i++) {
         if (!write_local(db, delivery, &delivery->locals[i], fault))
@@ -342,8 +274,7 @@ static void tell(struct store_job *job, struct store *store)
 
 static size_t weigh(const struct store_delivery *delivery)
 {
-    size_t weight = (size_t)store_draft_size(delivery->draft) + delivery->parsed->header.length +
-                    delivery->parsed->envelope.length + delivery->parsed->structure.length;
+    size_t weight = store_body_weigh(delivery->draft, delivery->parsed);
     for (size_t i = 0; i < delivery->local_count; i++)
         weight += WEIGHT_OF_ROW + delivery->locals[i].prefix.length;
     for (size_t i = 0; i < delivery->far_count; i++)

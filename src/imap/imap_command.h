@@ -134,7 +134,7 @@ struct imap_fetch_item {
     struct imap_section section; /* SECTION, BINARY, BINARY_SIZE */
     bool is_peek;                /* does not set \Seen */
     bool is_partial;             /* <offset.count> */
-    uint32_t offset;
+    uint64_t offset;
     uint32_t count;
     bool is_lazy; /* PREVIEW (LAZY) */
 };
@@ -292,6 +292,15 @@ struct imap_list {
 
 /* ---- the others ---- */
 
+enum imap_use { /* CREATE (USE (...)), RFC 6154: a set; the bits are 1 << enum store_role */
+    IMAP_USE_DRAFTS = 1 << 2,
+    IMAP_USE_SENT = 1 << 3,
+    IMAP_USE_JUNK = 1 << 4,
+    IMAP_USE_TRASH = 1 << 5,
+    IMAP_USE_ARCHIVE = 1 << 6,
+    IMAP_USE_UNKNOWN = 1 << 30 /* another was asked for: NO [USEATTR] */
+};
+
 struct imap_select {
     bool has_condstore;
     bool has_qresync; /* RFC 7162 3.2.5 */
@@ -353,7 +362,7 @@ struct imap_command {
             struct bytes response;  /* SASL-IR, decoded; data NULL = none */
         } authenticate;
         struct imap_select select; /* and EXAMINE */
-        unsigned use;              /* CREATE (USE (...)): 1 << enum store_role; RFC 6154 */
+        unsigned use;              /* CREATE: enum imap_use */
         struct imap_list list;     /* and LSUB */
         unsigned status;
         struct imap_fetch fetch;

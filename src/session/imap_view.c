@@ -264,33 +264,38 @@ static void take_modseq(struct imap_view *view, uint64_t modseq)
         view->modseq = modseq;
 }
 
+/* One message of those. */
+static void set_flags(struct imap_view *view, size_t index, uint64_t flags, uint64_t modseq)
+{
+    struct imap_view_message *message = &view->messages[index];
+    if (flags == message->flags)
+        return;
+    uint32_t above = modseq_above(view, modseq);
+    message->modseq_above = above;
+    message->flags = flags;
+    mark(view, index, IMAP_VIEW_SILENT);
+}
+
 void imap_view_set_flags(struct imap_view *view, const struct imap_range *numbers, size_t count,
                          int mode, uint64_t bits, uint64_t modseq, bool is_silent,
                          const struct store_uid_range *refused, size_t refused_count)
 {
+    bool is_exact = modseq == view->modseq + 1;
     size_t refusal = 0;
     for (size_t i = 0; i < count; i++)
         for (size_t at = numbers[i].first - 1; at < numbers[i].last; at++) {
-            struct imap_view_message *message = &view->messages[at];
+            const struct imap_view_message *message = &view->messages[at];
             while (refusal < refused_count && refused[refusal].last < message->uid)
                 refusal++;
             if ((message->flags & IMAP_VIEW_GONE) != 0 ||
                 (refusal < refused_count && refused[refusal].first <= message->uid))
                 continue;
-            uint64_t flags = change_bits(message->flags, mode, bits);
-            bool is_changed = modseq != 0 && flags != message->flags &&
-                              modseq > imap_view_modseq_of(view, message);
-            if (is_changed) {
-                uint32_t above = modseq_above(view, modseq);
-                message->modseq_above = above;
-                message->flags = flags;
-                mark(view, at, IMAP_VIEW_SILENT);
-            }
+            if (is_exact)
+                set_flags(view, at, change_bits(message->flags, mode, bits), modseq);
             if (!is_silent)
                 mark(view, at, IMAP_VIEW_UNTOLD);
         }
-    if (modseq != 0)
-        take_modseq(view, modseq);
+    take_modseq(view, modseq);
 }
 
 void imap_view_remove(struct imap_view *view, const struct store_uid_range *uids, size_t count,

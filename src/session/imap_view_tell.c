@@ -44,16 +44,20 @@ static bool tell_expunged(struct imap_view *view, struct buffer *out, size_t mos
 static bool tell_vanished(struct imap_view *view, struct buffer *out, size_t most)
 {
     struct imap_sequence_writer writer;
+    if (out->length >= most)
+        return false;
     buffer_append(out, BYTES("* VANISHED "));
     imap_sequence_begin(&writer, out);
     size_t kept = 0;
     size_t at = 0;
-    for (; at < view->told && view->gone > 0 && out->length < most; at++) {
+    bool has_any = false;
+    for (; at < view->told && view->gone > 0 && (!has_any || out->length < most); at++) {
         if ((view->messages[at].flags & IMAP_VIEW_GONE) == 0) {
             view->messages[kept++] = view->messages[at];
             continue;
         }
         imap_sequence_add(&writer, view->messages[at].uid);
+        has_any = true;
         view->gone--;
     }
     imap_sequence_end(&writer);

@@ -9,6 +9,7 @@ import imaplib
 import itertools
 import re
 import smtplib
+import socket
 import ssl
 
 from .ca import GOOD_NAMES
@@ -97,6 +98,7 @@ SPECIAL_MAILBOX = """    mailbox {name} {{
     }}"""
 
 LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
+LITERAL_MINUS_MAX = 4096
 
 
 class Account:
@@ -174,11 +176,11 @@ class Wire:
     """A connection on which tests say and hear bytes. Responses are kept as lines with their literals in them."""
 
     def __init__(self, port, context=None):
-        import socket
         plain = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.socket = context.wrap_socket(plain, server_hostname="localhost") if context else plain
         self.lines = self.socket.makefile("rb")
         self.tags = itertools.count(1)
+        self.unread = []
         self.greeting = self.hear()
 
     def __enter__(self):
@@ -196,6 +198,8 @@ class Wire:
 
     def hear(self):
         """One response, with what its literals hold."""
+        if self.unread:
+            return self.unread.pop()
         whole = b""
         while True:
             line = self.lines.readline()
@@ -208,11 +212,21 @@ class Wire:
             whole += self.lines.read(int(found.group(1)))
 
     def begin(self, *words):
-        """Says a command and does not wait; its tag. Bytes among the words go as literals with a plus."""
+        """Says a command and does not wait; its tag. Bytes among the words go as literals, the larger when they are asked for."""
         tag = b"T%d" % next(self.tags)
         line = tag
         for word in words:
-            line += b" " + (b"{%d+}\r\n" % len(word) + word if isinstance(word, bytes) else word.encode())
+            if not isinstance(word, bytes):
+                line += b" " + word.encode()
+            elif len(word) <= LITERAL_MINUS_MAX:
+                line += b" {%d+}\r\n" % len(word) + word
+            else:
+                self.say(line + b" {%d}\r\n" % len(word))
+                told = self.hear()
+                if not told.startswith(b"+"):
+                    self.unread.append(told)
+                    return tag
+                line = word
         self.say(line + b"\r\n")
         return tag
 

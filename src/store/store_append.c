@@ -6,7 +6,9 @@
 #include "store/store_step.h"
 
 enum {
-    WEIGHT_OF_ROW = 512 /* bytes that the rows of a message weigh, besides its body */
+    WEIGHT_OF_ROW = 512, /* bytes that the rows of a message weigh, besides its body */
+    /* However much it is: else many large messages would never be let in. */
+    WEIGHT_MAX = STORE_WAITING_BYTES_MAX / 4
 };
 
 static bool find_flags(struct db *db, const struct store_append *append,
@@ -70,7 +72,7 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     struct store_append *append = (struct store_append *)job;
     struct store_step step;
     bool is_found;
-    append->has_new_keywords = false;
+    append->has_new_keywords = append->is_over_quota = false;
     if (!store_step_begin(db, append->mailbox, &step, &is_found, fault))
         return false;
     if (!is_found || !step.is_selectable || step.account != append->account)
@@ -83,8 +85,11 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     for (size_t i = 0; i < append->count; i++)
         if (!write_message(db, append, &append->messages[i], &step, fault))
             return false;
-    return store_step_account(db, step.account, step.messages, step.bytes, fault) &&
-           store_step_end(db, &step, fault);
+    if (!store_step_account(db, step.account, step.messages, step.bytes, fault)) {
+        append->is_over_quota = fault->kind == FAULT_LIMIT;
+        return false;
+    }
+    return store_step_end(db, &step, fault);
 }
 
 static void tell(struct store_job *job, struct store *store)
@@ -109,6 +114,8 @@ void store_append_submit(struct store_append *append)
     for (size_t i = 0; i < append->count; i++)
         job->weight +=
             WEIGHT_OF_ROW + store_body_weigh(append->messages[i].draft, append->messages[i].parsed);
+    if (job->weight > WEIGHT_MAX)
+        job->weight = WEIGHT_MAX;
     job->mailboxes = &append->mailbox;
     job->mailbox_count = 1;
     job->mailbox_stride = 0;

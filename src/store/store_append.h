@@ -23,8 +23,9 @@ struct store_append {
     const struct store_append_message *messages;
     size_t count;
     int64_t now; /* SAVEDATE */
-    /* The answer. FAULT_LIMIT: over quota ([OVERQUOTA]) or no more keywords; FAULT_PERMANENT: the
-       mailbox is gone. */
+    /* The answer. FAULT_LIMIT: over quota ([OVERQUOTA]), or no more keywords or UIDs;
+       FAULT_PERMANENT: the mailbox is gone. */
+    bool is_over_quota;
     uint32_t uidvalidity;
     uint32_t first_uid; /* the others follow one by one */
     uint64_t modseq;

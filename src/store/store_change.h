@@ -28,7 +28,8 @@ struct store_flag_change {
     uint64_t modseq; /* of those that changed; the mailbox's own before it was modseq - 1. 0 =
                         nothing changed */
     bool has_new_keywords;
-    struct store_uid_range *refused; /* changed since: [MODIFIED]; freed by _clear */
+    struct store_keywords all_keywords; /* then: as they stand now; freed by _clear */
+    struct store_uid_range *refused;    /* changed since: [MODIFIED]; freed by _clear */
     size_t refused_count;
 };
 void store_flag_change_submit(struct store_flag_change *change);

@@ -71,7 +71,8 @@ static bool make_bits(struct changing *changing, struct fault *fault)
     struct store_flag_change *change = changing->change;
     uint64_t bits;
     if (!store_keywords_make(changing->db, change->mailbox, change->keywords, change->keyword_count,
-                             &bits, &change->has_new_keywords, fault))
+                             &bits, &change->has_new_keywords, fault) ||
+        !store_keywords_read(changing->db, change->mailbox, &change->all_keywords, fault))
         return false;
     set_bits(changing, bits | change->flags);
     return true;
@@ -253,6 +254,7 @@ void store_flag_change_submit(struct store_flag_change *change)
 
 void store_flag_change_clear(struct store_flag_change *change)
 {
+    store_keywords_clear(&change->all_keywords);
     free(change->refused);
     change->refused = NULL;
     change->refused_count = 0;

@@ -78,25 +78,39 @@ bool deflate_compress(struct deflate *layer, struct bytes in, struct buffer *out
     return true;
 }
 
+/* One step of room is filled; what came of it, or Z_MEM_ERROR. */
+static int inflate_step(z_stream *stream, struct buffer *out)
+{
+    char *room = buffer_reserve(out, OUTPUT_STEP);
+    if (room == NULL)
+        return Z_MEM_ERROR;
+    stream->next_out = (Bytef *)room;
+    stream->avail_out = OUTPUT_STEP;
+    int result = inflate(stream, Z_SYNC_FLUSH);
+    buffer_commit(out, OUTPUT_STEP - stream->avail_out);
+    return result;
+}
+
 bool deflate_expand(struct deflate *layer, struct bytes in, size_t *used, struct buffer *out,
                     bool *has_more, struct fault *fault)
 {
     z_stream *stream = &layer->unpacking;
-    char *room = layer->has_ended ? NULL : buffer_reserve(out, DEFLATE_INFLATED_MAX);
-    if (room == NULL)
-        return layer->has_ended ? fault_set(fault, FAULT_SYNTAX, "bytes behind the stream's end")
-                                : fault_set_memory(fault);
+    size_t length = out->length;
+    int result;
+    if (layer->has_ended)
+        return fault_set(fault, FAULT_SYNTAX, "bytes behind the stream's end");
     give_input(stream, in);
     uInt given = stream->avail_in;
-    stream->next_out = (Bytef *)room;
-    stream->avail_out = DEFLATE_INFLATED_MAX;
-    int result = inflate(stream, Z_SYNC_FLUSH);
+    do {
+        result = inflate_step(stream, out);
+    } while (result == Z_OK && stream->avail_out == 0 &&
+             out->length - length + OUTPUT_STEP <= DEFLATE_INFLATED_MAX);
     if (result == Z_MEM_ERROR)
         return fault_set_memory(fault);
+    /* Z_BUF_ERROR: there was nothing to do. */
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
         return fault_set(fault, FAULT_SYNTAX, "not a compressed stream");
     layer->has_ended = result == Z_STREAM_END;
-    buffer_commit(out, DEFLATE_INFLATED_MAX - stream->avail_out);
     *used = given - stream->avail_in;
     *has_more = stream->avail_out == 0 && !layer->has_ended;
     return true;

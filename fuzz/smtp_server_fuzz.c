@@ -15,12 +15,12 @@
 #include "base/auto.h"
 #include "base/buffer.h"
 #include "base/scan.h"
+#include "talk_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     TEXT_LIMIT = 1 << 24,  /* far more than any input becomes */
-    SAID_MAX = 200 * 1024, /* bytes of the client: repetitions go no further */
     ANSWERS_MAX = 64,      /* of the host; then it says 250 to everything */
     PIECE_MAX = 64,        /* bytes of a piece */
     TIME_MAX = 1000 * 1000 /* milliseconds that one step may last */
@@ -239,66 +239,12 @@ static void arrive(struct play *play)
     pull(play);
 }
 
-/* "quoted" with escapes, repeated by N*, joined by +; what is not so is taken as it stands. */
-static void say_expression(struct play *play, struct bytes text)
-{
-    struct scan scan = scan_of(text);
-    uint64_t times = 1;
-    struct scan ahead = scan;
-    if (scan_take_number(&ahead, SAID_MAX, &times) && scan_take_char(&ahead, '*'))
-        scan = ahead;
-    else
-        times = 1;
-    AUTO(buffer)
-    part = BUFFER(TEXT_LIMIT);
-    scan_take_char(&scan, '"');
-    while (!scan_is_at_end(&scan) && scan_peek(&scan) != '"') {
-        int c = scan_take(&scan);
-        if (c == '\\') {
-            c = scan_take(&scan);
-            int high = c == 'x' ? bytes_hex_value(scan_take(&scan)) : 0;
-            int low = c == 'x' ? bytes_hex_value(scan_take(&scan)) : 0;
-            c = c == 'r'   ? '\r'
-                : c == 'n' ? '\n'
-                : c == 't' ? '\t'
-                : c == '0' ? '\0'
-                : c == 'x' ? (high * 16 + low) & 0xFF
-                           : c;
-        }
-        buffer_append_char(&part, (char)c);
-    }
-    for (; times > 0 && part.length > 0 && play->said.length + part.length <= SAID_MAX; times--)
-        buffer_append(&play->said, buffer_bytes(&part));
-    scan_take_char(&scan, '"');
-    if (scan_take_char(&scan, '+'))
-        say_expression(play, scan_rest(&scan));
-}
-
-static bool is_said(struct play *play, struct bytes line, struct bytes text)
-{
-    if (bytes_starts_with(line, BYTES("C:"))) {
-        buffer_append(&play->said, text);
-        buffer_append(&play->said, BYTES("\r\n"));
-    } else if (bytes_starts_with(line, BYTES("c:"))) {
-        say_expression(play, text);
-    } else if (line.length < 2 || line.data[1] != ':') {
-        buffer_append(&play->said, line);
-        buffer_append_char(&play->said, '\n');
-    } else {
-        return false;
-    }
-    return true;
-}
-
 /* Clients' lines that stand together arrive together; whatever else stands between parts them. */
 static void step(struct play *play, struct bytes line)
 {
-    struct bytes text = bytes_slice(line, 2, line.length);
+    struct bytes text = talk_script_text(line);
     uint64_t time;
-    if (bytes_starts_with(text, BYTES(" ")))
-        text = bytes_skip(text, 1);
-    if (bytes_starts_with(line, BYTES("#")) || bytes_starts_with(line, BYTES("option:")) ||
-        is_said(play, line, text))
+    if (talk_script_say(line, &play->said))
         return;
     arrive(play);
     struct scan scan = scan_of(text);
@@ -315,20 +261,9 @@ static void step(struct play *play, struct bytes line)
 
 /* ---- plays ---- */
 
-/* The number behind `key=` anywhere in the options; 0 without one. */
 static unsigned option_number(struct bytes options, const char *key)
 {
-    uint64_t number = 0;
-    size_t index = bytes_find(options, bytes_from_string(key));
-    if (index == BYTES_NOT_FOUND)
-        return 0;
-    struct scan scan = scan_of(bytes_skip(options, index + strlen(key)));
-    return scan_take_number(&scan, TIME_MAX, &number) ? (unsigned)number : 0;
-}
-
-static bool has_option(struct bytes options, const char *word)
-{
-    return bytes_find(options, bytes_from_string(word)) != BYTES_NOT_FOUND;
+    return talk_script_option_number(options, key, TIME_MAX);
 }
 
 static void make_server(struct play *play, struct bytes options)
@@ -348,12 +283,13 @@ static void make_server(struct play *play, struct bytes options)
     struct smtp_server_options server_options = {
         .name = "mx.example",
         .peer = "192.0.2.1",
-        .is_lmtp = has_option(options, "lmtp"),
-        .is_submission = has_option(options, "submission"),
-        .has_tls_at_hand = has_option(options, " tls"),
-        .needs_tls = has_option(options, "needs-tls"),
-        .is_implicit_tls = has_option(options, "implicit-tls"),
-        .mechanisms = has_option(options, "mechanisms=") ? "PLAIN LOGIN SCRAM-SHA-256" : NULL,
+        .is_lmtp = talk_script_has_option(options, "lmtp"),
+        .is_submission = talk_script_has_option(options, "submission"),
+        .has_tls_at_hand = talk_script_has_option(options, " tls"),
+        .needs_tls = talk_script_has_option(options, "needs-tls"),
+        .is_implicit_tls = talk_script_has_option(options, "implicit-tls"),
+        .mechanisms =
+            talk_script_has_option(options, "mechanisms=") ? "PLAIN LOGIN SCRAM-SHA-256" : NULL,
         .limits = play->limits,
     };
     play->is_lmtp = server_options.is_lmtp;
@@ -370,10 +306,9 @@ static void prepare(struct play *play, struct bytes script)
     AUTO(buffer)
     options = BUFFER(TEXT_LIMIT);
     struct bytes line;
+    talk_script_options(script, &options);
     while (script.length > 0) {
         bytes_split(script, '\n', &line, &script);
-        if (bytes_starts_with(line, BYTES("option:")))
-            buffer_append(&options, bytes_skip(line, 7));
         if (bytes_starts_with(line, BYTES("A: ")) && play->answer_count < ANSWERS_MAX &&
             !bytes_starts_with(line, BYTES("A: tls-started")))
             play->answers[play->answer_count++] = bytes_skip(line, 3);

@@ -300,15 +300,19 @@ bool imap_token_take_nstring(struct imap_tokens *tokens, const char *what, struc
     return true;
 }
 
+static bool is_plain_char(unsigned char c)
+{
+    return c >= 32 && c < 127 && c != '&';
+}
+
 /* Stands inside as it stands on the wire. */
 static bool is_plain_name(struct bytes wire)
 {
     if (wire.length > IMAP_MAILBOX_NAME_MAX ||
-        (wire.length > 0 && bytes_upper_char(wire.data[0]) == 'I' && wire.length >= 5 &&
-         bytes_starts_with_ignoring_case(wire, BYTES("INBOX"))))
+        bytes_starts_with_ignoring_case(wire, BYTES("INBOX")))
         return false;
     for (size_t i = 0; i < wire.length; i++) {
-        if (wire.data[i] < 32 || wire.data[i] == 127 || wire.data[i] == '&')
+        if (!is_plain_char((unsigned char)wire.data[i]))
             return false;
     }
     return true;

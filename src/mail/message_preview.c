@@ -305,10 +305,14 @@ bool message_preview_write(struct bytes structure, struct bytes body, struct buf
     size_t size = part.body_size < MESSAGE_PREVIEW_READ_MAX ? (size_t)part.body_size
                                                             : MESSAGE_PREVIEW_READ_MAX;
     decode(&part, bytes_slice(body, start, size), &decoded);
-    struct words words = {.out = out};
+    struct fault unreadable = {0};
     bool is_converted =
-        message_text_convert(buffer_bytes(&decoded), charset_of(&part), &text, NULL);
+        message_text_convert(buffer_bytes(&decoded), charset_of(&part), &text, &unreadable);
+    if (buffer_is_failed(&decoded) || unreadable.kind == FAULT_TEMPORARY)
+        return fault_set_memory(fault);
+    /* What is in no known charset is read as UTF-8. */
     struct bytes readable = is_converted ? buffer_bytes(&text) : buffer_bytes(&decoded);
+    struct words words = {.out = out};
     if (bytes_equal_ignoring_case(part.subtype, BYTES("html")))
         add_markup(&words, readable);
     else

@@ -14,7 +14,7 @@ enum {
 
 /* Appends them in UTF-8: of the first text part, without its markup, with one blank between two
    words; nothing where there is no text. `body` is the front of the message, or all of it. False:
-   the structure is damaged (FAULT_PERMANENT). */
+   the structure is damaged (FAULT_PERMANENT), or memory. */
 bool message_preview_write(struct bytes structure, struct bytes body, struct buffer *out,
                            struct fault *fault);
 

@@ -27,12 +27,19 @@ static enum imap_fetching_outcome write_structure(struct imap_fetching_slice *sl
 
 /* RFC 8970 3.2. */
 static enum imap_fetching_outcome write_preview(struct imap_fetching_slice *slice,
-                                                const struct store_fetched *row)
+                                                const struct store_fetched *row,
+                                                struct fault *fault)
 {
+    struct fault damage = {0};
     buffer_reset(&slice->scratch);
-    if (!message_preview_write(row->structure, row->data, &slice->scratch, &slice->damage))
-        return leave_out_damaged(slice);
+    if (!message_preview_write(row->structure, row->data, &slice->scratch, &damage)) {
+        bool is_damaged = damage.kind == FAULT_PERMANENT;
+        *(is_damaged ? &slice->damage : fault) = damage;
+        return is_damaged ? leave_out_damaged(slice) : IMAP_FETCHING_FAILED;
+    }
     imap_write_string(&slice->text, buffer_bytes(&slice->scratch), slice->plan->is_utf8);
+    if (buffer_is_failed(&slice->scratch))
+        buffer_fail(&slice->text);
     return IMAP_FETCHING_WRITTEN;
 }
 
@@ -86,7 +93,7 @@ static enum imap_fetching_outcome write_item(struct imap_fetching_slice *slice, 
     case IMAP_FETCH_BODYSTRUCTURE:
         return write_structure(slice, row, item->kind);
     case IMAP_FETCH_PREVIEW:
-        return write_preview(slice, row);
+        return write_preview(slice, row, fault);
     case IMAP_FETCH_SECTION:
     case IMAP_FETCH_BINARY:
     case IMAP_FETCH_BINARY_SIZE:

@@ -8,7 +8,8 @@
 #include "store/store_maildrop.h"
 
 enum {
-    PIECE = 64 * 1024 /* bytes of an encoded section that are decoded at once */
+    PIECE = 64 * 1024,     /* bytes of an encoded section that are decoded at once at most */
+    PIECE_LEAST = 4 * 1024 /* and at least */
 };
 
 /* ---- bytes of a message ---- */
@@ -86,11 +87,11 @@ static void take_decoded(struct imap_fetching_slice *slice)
 /* The next piece of what is encoded, into slice->decoded. */
 static bool decode_piece(struct imap_fetching_slice *slice, struct db *db, uint32_t uid,
                          const struct store_fetched *row, struct imap_fetching_rest *rest,
-                         struct fault *fault)
+                         size_t most, struct fault *fault)
 {
     uint64_t size = rest->end - rest->offset;
-    if (size > PIECE)
-        size = PIECE;
+    if (size > most)
+        size = most;
     buffer_reset(&slice->scratch);
     buffer_reset(&slice->decoded);
     if (!append_range(slice, db, uid, row, rest->offset, size, &slice->scratch, fault))
@@ -105,7 +106,9 @@ static bool decode_piece(struct imap_fetching_slice *slice, struct db *db, uint3
 static bool append_decoded(struct imap_fetching_slice *slice, struct db *db, uint32_t uid,
                            const struct store_fetched *row, struct fault *fault)
 {
-    if (!decode_piece(slice, db, uid, row, &slice->rest, fault))
+    size_t room = IMAP_SLICE - slice->text.length;
+    if (!decode_piece(slice, db, uid, row, &slice->rest, room > PIECE_LEAST ? room : PIECE_LEAST,
+                      fault))
         return false;
     take_decoded(slice);
     return true;
@@ -220,7 +223,7 @@ static bool measure(struct imap_fetching_slice *slice, struct db *db,
     *size = 0;
     *has_nul = false;
     while (rest.offset < rest.end) {
-        if (!decode_piece(slice, db, row->uid, row, &rest, fault))
+        if (!decode_piece(slice, db, row->uid, row, &rest, PIECE, fault))
             return false;
         *size += slice->decoded.length;
         *has_nul = *has_nul || bytes_has_char(buffer_bytes(&slice->decoded), '\0');

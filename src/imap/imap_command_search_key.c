@@ -86,7 +86,8 @@ static bool read_modseq(struct imap_tokens *tokens, struct imap_search_key *key)
 {
     static const struct imap_token_name types[] = {
         {BYTES_INIT("ALL"), 0}, {BYTES_INIT("PRIV"), 0}, {BYTES_INIT("SHARED"), 0}};
-    if (imap_token_peek(tokens) == '"') {
+    int c = imap_token_peek(tokens);
+    if (c == '"' || c == '{') {
         struct bytes entry;
         unsigned type;
         if (!imap_token_take_string(tokens, "entry", &entry) || !imap_token_take_blank(tokens) ||

@@ -104,7 +104,7 @@ static void not_canonical(void **state)
 static void not_utf8(void **state)
 {
     (void)state;
-    static const char *const wires[] = {"\xff",  "a\xc3",  "\xc0\xaf", "\xed\xa0\x80", "a\x01",
+    static const char *const wires[] = {"\xff",  "a\xc3",    "\xc0\xaf", "\xed\xa0\x80", "a\x01",
                                         "a\x7f", "\xc2\x85", "\u2028",   "a\u2029b"};
     for (size_t i = 0; i < sizeof wires / sizeof *wires; i++)
         expect_decoded(bytes_from_string(wires[i]), true, NULL);

@@ -10,6 +10,7 @@
 
 enum {
     TEXT_MAX = 4 * MESSAGE_PREVIEW_READ_MAX, /* bytes when it is UTF-8 */
+    READ_FIRST = 1024,                       /* bytes of the part, for most need no more */
     CODE_POINT_MAX = 0x10ffff,
     REPLACEMENT = 0xfffd
 };
@@ -288,15 +289,37 @@ static void decode(const struct message_structure_part *part, struct bytes raw, 
     transfer_decoder_finish(&decoder, out);
 }
 
+/* Of so many bytes of the part. *is_whole: more of them would give no more. */
+static bool write_front(const struct message_structure_part *part, struct bytes raw,
+                        struct buffer *out, bool *is_whole, struct fault *fault)
+{
+    AUTO(buffer)
+    decoded = BUFFER(TEXT_MAX);
+    AUTO(buffer)
+    text = BUFFER(TEXT_MAX);
+    struct fault unreadable = {0};
+    decode(part, raw, &decoded);
+    bool is_converted =
+        message_text_convert(buffer_bytes(&decoded), charset_of(part), &text, &unreadable);
+    if (buffer_is_failed(&decoded) || unreadable.kind == FAULT_TEMPORARY)
+        return fault_set_memory(fault);
+    /* What is in no known charset is read as UTF-8. */
+    struct bytes readable = is_converted ? buffer_bytes(&text) : buffer_bytes(&decoded);
+    struct words words = {.out = out};
+    if (bytes_equal_ignoring_case(part->subtype, BYTES("html")))
+        add_markup(&words, readable);
+    else
+        add_plain(&words, readable);
+    *is_whole = is_full(&words);
+    return true;
+}
+
 bool message_preview_write(struct bytes structure, struct bytes body, struct buffer *out,
                            struct fault *fault)
 {
     struct message_structure_part part;
     bool is_found;
-    AUTO(buffer)
-    decoded = BUFFER(TEXT_MAX);
-    AUTO(buffer)
-    text = BUFFER(TEXT_MAX);
+    bool is_whole = false;
     if (!find_part(structure, &part, &is_found, fault))
         return false;
     if (!is_found)
@@ -304,18 +327,12 @@ bool message_preview_write(struct bytes structure, struct bytes body, struct buf
     size_t start = part.body_start < body.length ? (size_t)part.body_start : body.length;
     size_t size = part.body_size < MESSAGE_PREVIEW_READ_MAX ? (size_t)part.body_size
                                                             : MESSAGE_PREVIEW_READ_MAX;
-    decode(&part, bytes_slice(body, start, size), &decoded);
-    struct fault unreadable = {0};
-    bool is_converted =
-        message_text_convert(buffer_bytes(&decoded), charset_of(&part), &text, &unreadable);
-    if (buffer_is_failed(&decoded) || unreadable.kind == FAULT_TEMPORARY)
-        return fault_set_memory(fault);
-    /* What is in no known charset is read as UTF-8. */
-    struct bytes readable = is_converted ? buffer_bytes(&text) : buffer_bytes(&decoded);
-    struct words words = {.out = out};
-    if (bytes_equal_ignoring_case(part.subtype, BYTES("html")))
-        add_markup(&words, readable);
-    else
-        add_plain(&words, readable);
-    return true;
+    struct bytes raw = bytes_slice(body, start, size);
+    size_t before = out->length;
+    if (!write_front(&part, bytes_slice(raw, 0, READ_FIRST), out, &is_whole, fault))
+        return false;
+    if (is_whole || raw.length <= READ_FIRST)
+        return true;
+    buffer_truncate(out, before);
+    return write_front(&part, raw, out, &is_whole, fault);
 }

@@ -112,17 +112,15 @@ static bool read_step(struct reading *reading, const struct store_walk *walk, si
                       struct fault *fault)
 {
     static const struct db_statement read = {
-        "SELECT uid, flags, modseq FROM message WHERE mailbox = $1 AND uid BETWEEN $3 AND $4 "
-        "AND modseq > $2 ORDER BY uid LIMIT $5",
-        "SELECT m.uid, m.flags, m.modseq FROM unnest($3::bigint[], $4::bigint[]) r(lo, hi) "
-        "JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 AND m.modseq > $2 "
-        "ORDER BY m.uid LIMIT $5"};
+        "SELECT uid, flags, modseq FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
+        "AND modseq > $4 ORDER BY uid LIMIT $5",
+        STORE_WALK_READ("x.uid, x.flags, x.modseq", " AND x.modseq > $4", "$5")};
     AUTO(db_rows)
     rows = {0};
     *count = 0;
     if (!db_query(reading->db, &read,
-                  DB_VALUES(db_number(reading->mailbox), db_number((int64_t)reading->since),
-                            walk->first, walk->last, db_number(STORE_WALK_ROWS)),
+                  DB_VALUES(db_number(reading->mailbox), walk->first, walk->last,
+                            db_number((int64_t)reading->since), db_number(STORE_WALK_ROWS)),
                   &rows, fault))
         return false;
     while (db_rows_next(&rows)) {
@@ -143,7 +141,7 @@ static bool read_messages(struct reading *reading, struct fault *fault)
     if (changes->mailbox.uidnext > reading->uidnext &&
         !store_ranges_add(&reading->ranges, reading->uidnext, changes->mailbox.uidnext - 1, fault))
         return false;
-    store_walk_begin(&walk, reading->db, reading->ranges.items, reading->ranges.count);
+    store_walk_begin_reading(&walk, reading->db, reading->ranges.items, reading->ranges.count);
     for (;;) {
         size_t count;
         if (!store_walk_next(&walk, &is_end, fault))
@@ -153,7 +151,7 @@ static bool read_messages(struct reading *reading, struct fault *fault)
         if (!read_step(reading, &walk, &count, fault))
             return false;
         if (count == STORE_WALK_ROWS)
-            store_walk_return(&walk, changes->messages[changes->count - 1].uid + 1);
+            store_walk_return(&walk, changes->messages[changes->count - 1].uid);
     }
 }
 

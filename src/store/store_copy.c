@@ -52,9 +52,7 @@ static bool look_at_step(struct copying *copying, struct store_walk *walk, struc
     static const struct db_statement look = {
         "SELECT uid, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
         "ORDER BY uid LIMIT $4",
-        "SELECT m.uid, m.size, m.flags FROM unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
-        "JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 "
-        "ORDER BY m.uid LIMIT $4"};
+        STORE_WALK_READ("x.uid, x.size, x.flags", "", "$4")};
     AUTO(db_rows)
     rows = {0};
     if (!db_query(copying->db, &look,
@@ -63,20 +61,19 @@ static bool look_at_step(struct copying *copying, struct store_walk *walk, struc
                   &rows, fault))
         return false;
     size_t count = 0;
-    size_t range = 0;
     uint32_t uid = 0;
     bool is_run = false;
     while (db_rows_next(&rows)) {
+        bool is_other;
         uid = (uint32_t)db_rows_number(&rows, 0);
-        for (; walk->ranges[range].last < uid; range++)
-            is_run = false;
-        if (!take(copying, &rows, is_run, fault))
-            return false;
-        is_run = true;
         count++;
+        bool is_named = store_walk_has(walk, uid, &is_other);
+        if (is_named && !take(copying, &rows, is_run && !is_other, fault))
+            return false;
+        is_run = is_named;
     }
     if (count == STORE_WALK_ROWS)
-        store_walk_return(walk, uid + 1);
+        store_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -86,7 +83,7 @@ static bool look(struct copying *copying, struct fault *fault)
     bool is_end;
     AUTO(store_walk)
     walk = {0};
-    store_walk_begin(&walk, copying->db, copy->ranges, copy->range_count);
+    store_walk_begin_reading(&walk, copying->db, copy->ranges, copy->range_count);
     for (;;) {
         if (!store_walk_next(&walk, &is_end, fault))
             return false;
@@ -182,6 +179,10 @@ static bool carry_keywords(struct copying *copying, struct fault *fault)
     "WHERE (m.flags >> (k.pair & 63)::integer) & 1 = 1) END"
 #define POSTGRES_RANGES "unnest($2::bigint[], $3::bigint[], $5::bigint[]) r(lo, hi, distance)"
 
+#define POSTGRES_PREFIXES                                                                          \
+    "CROSS JOIN LATERAL (SELECT y.ctid AS place, y.prefix FROM message_prefix y "                  \
+    "WHERE y.body = m.body AND y.mailbox = $1 AND y.uid = m.uid OFFSET 0) "
+
 static bool copy_rows(struct copying *copying, const struct db_value *values, size_t count,
                       struct fault *fault)
 {
@@ -193,16 +194,15 @@ static bool copy_rows(struct copying *copying, const struct db_value *values, si
         "INSERT INTO message(mailbox, uid, body, flags, modseq, received, saved, size, "
         "prefix_size) SELECT $4, m.uid + r.distance, m.body, " POSTGRES_FLAGS
         ", $6, m.received, $7, m.size, m.prefix_size FROM " POSTGRES_RANGES
-        " JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1"};
+        " " STORE_WALK_MESSAGES("x.*") "m"};
     static const struct db_statement prefixes = {
         "INSERT INTO message_prefix(body, mailbox, uid, prefix) "
         "SELECT p.body, $4, p.uid + $5, p.prefix FROM message m JOIN message_prefix p "
         "ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid "
         "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3",
         "INSERT INTO message_prefix(body, mailbox, uid, prefix) "
-        "SELECT p.body, $4, p.uid + r.distance, p.prefix FROM " POSTGRES_RANGES
-        " JOIN message m ON m.uid BETWEEN r.lo AND r.hi JOIN message_prefix p "
-        "ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid WHERE m.mailbox = $1"};
+        "SELECT m.body, $4, m.uid + r.distance, p.prefix FROM " POSTGRES_RANGES
+        " " STORE_WALK_MESSAGES("x.body, x.uid") "m " POSTGRES_PREFIXES "p"};
     return db_send(copying->db, &prefixes, values, 5, fault) &&
            db_send(copying->db, &messages, values, count, fault);
 }
@@ -215,14 +215,13 @@ static bool move_rows(struct copying *copying, const struct db_value *values, si
         "(SELECT m.body, m.mailbox, m.uid FROM message m WHERE m.mailbox = $1 "
         "AND m.uid BETWEEN $2 AND $3)",
         "UPDATE message_prefix p SET mailbox = $4, uid = p.uid + r.distance FROM " POSTGRES_RANGES
-        " JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 "
-        "AND p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid"};
+        " " STORE_WALK_MESSAGES("x.body, x.uid") "m " POSTGRES_PREFIXES "f WHERE p.ctid = f.place"};
     static const struct db_statement messages = {
         "UPDATE message AS m SET mailbox = $4, uid = m.uid + $5, flags = " SQLITE_FLAGS
         ", modseq = $6, saved = $7 WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3",
         "UPDATE message m SET mailbox = $4, uid = m.uid + r.distance, flags = " POSTGRES_FLAGS
-        ", modseq = $6, saved = $7 FROM " POSTGRES_RANGES
-        " WHERE m.mailbox = $1 AND m.uid BETWEEN r.lo AND r.hi"};
+        ", modseq = $6, saved = $7 FROM " POSTGRES_RANGES " " STORE_WALK_PLACES
+        "WHERE m.ctid = f.place"};
     /* The prefixes are found by the messages while these are still there. */
     return db_send(copying->db, &prefixes, values, 5, fault) &&
            db_send(copying->db, &messages, values, count, fault);

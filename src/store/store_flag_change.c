@@ -114,9 +114,7 @@ static bool look_at_step(struct changing *changing, struct store_walk *walk, str
     static const struct db_statement look = {
         "SELECT uid, flags, modseq FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
         "ORDER BY uid LIMIT $4",
-        "SELECT m.uid, m.flags, m.modseq FROM unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
-        "JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 "
-        "ORDER BY m.uid LIMIT $4"};
+        STORE_WALK_READ("x.uid, x.flags, x.modseq", "", "$4")};
     AUTO(db_rows)
     rows = {0};
     if (!db_query(changing->db, &look,
@@ -125,23 +123,24 @@ static bool look_at_step(struct changing *changing, struct store_walk *walk, str
                   &rows, fault))
         return false;
     size_t count = 0;
-    size_t range = 0;
     uint32_t uid = 0;
     enum fate before = FATE_NONE;
     while (db_rows_next(&rows)) {
+        bool is_other;
         uid = (uint32_t)db_rows_number(&rows, 0);
-        enum fate fate = decide(changing, db_rows_number(&rows, 1), db_rows_number(&rows, 2));
-        for (; walk->ranges[range].last < uid; range++)
-            before = FATE_NONE;
+        count++;
+        bool is_named = store_walk_has(walk, uid, &is_other);
+        enum fate fate = is_named
+                             ? decide(changing, db_rows_number(&rows, 1), db_rows_number(&rows, 2))
+                             : FATE_NONE;
         if (fate != FATE_NONE &&
             !add_to_run(fate == FATE_CHANGED ? &changing->changed : &changing->refused,
-                        fate == before, uid, fault))
+                        fate == before && !is_other, uid, fault))
             return false;
         before = fate;
-        count++;
     }
     if (count == STORE_WALK_ROWS)
-        store_walk_return(walk, uid + 1);
+        store_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -151,7 +150,7 @@ static bool look(struct changing *changing, struct fault *fault)
     bool is_end;
     AUTO(store_walk)
     walk = {0};
-    store_walk_begin(&walk, changing->db, change->ranges, change->range_count);
+    store_walk_begin_reading(&walk, changing->db, change->ranges, change->range_count);
     for (;;) {
         if (!store_walk_next(&walk, &is_end, fault))
             return false;
@@ -170,9 +169,8 @@ static bool write_flags(struct changing *changing, struct fault *fault)
     static const struct db_statement write = {
         "UPDATE message SET flags = (flags & $4) | $5, modseq = $6 "
         "WHERE mailbox = $1 AND uid BETWEEN $2 AND $3",
-        "UPDATE message m SET flags = (m.flags & $4) | $5, modseq = $6 "
-        "FROM unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
-        "WHERE m.mailbox = $1 AND m.uid BETWEEN r.lo AND r.hi"};
+        "UPDATE message m SET flags = (m.flags & $4) | $5, modseq = $6 FROM " STORE_WALK_RANGES
+        " " STORE_WALK_PLACES "WHERE m.ctid = f.place"};
     bool is_end;
     AUTO(store_walk)
     walk = {0};

@@ -112,10 +112,35 @@ void store_walk_begin(struct store_walk *walk, const struct db *db,
     *walk = (struct store_walk){
         .left = ranges,
         .left_count = count,
-        .most = db_kind(db) == DB_SQLITE ? 1 : STORE_WALK_RANGES_MAX,
+        .is_in_lists = db_kind(db) == DB_POSTGRES,
         .firsts = BUFFER(STORE_WALK_TEXT_MAX),
         .lasts = BUFFER(STORE_WALK_TEXT_MAX),
     };
+}
+
+void store_walk_begin_reading(struct store_walk *walk, const struct db *db,
+                              const struct store_uid_range *ranges, size_t count)
+{
+    store_walk_begin(walk, db, ranges, count);
+    walk->is_reading = true;
+}
+
+static uint32_t first_of(const struct store_walk *walk, const struct store_uid_range *range)
+{
+    return range->first < walk->from ? walk->from : range->first;
+}
+
+/* Whether the range behind the step's may belong to it. */
+static bool takes(const struct store_walk *walk, uint64_t named)
+{
+    const struct store_uid_range *range = &walk->left[walk->count];
+    if (walk->count == walk->left_count || walk->count == STORE_WALK_RANGES_MAX)
+        return false;
+    if (walk->is_in_lists)
+        return named + (range->last - range->first) < STORE_WALK_UIDS_MAX;
+    /* SQLite reads from the first to the last, which pays while they lie close together. */
+    return walk->is_reading && range->last - first_of(walk, walk->left) <
+                                   STORE_WALK_SPARSE * (named + range->last - range->first);
 }
 
 static void append_number(struct buffer *list, uint32_t number)
@@ -129,8 +154,7 @@ static bool write_lists(struct store_walk *walk, struct fault *fault)
     buffer_reset(&walk->firsts);
     buffer_reset(&walk->lasts);
     for (size_t i = 0; i < walk->count; i++) {
-        uint32_t first = walk->ranges[i].first;
-        append_number(&walk->firsts, first < walk->from ? walk->from : first);
+        append_number(&walk->firsts, first_of(walk, &walk->ranges[i]));
         append_number(&walk->lasts, walk->ranges[i].last);
     }
     buffer_append_char(&walk->firsts, '}');
@@ -150,21 +174,40 @@ bool store_walk_next(struct store_walk *walk, bool *is_end, struct fault *fault)
     *is_end = walk->left_count == 0;
     if (*is_end)
         return true;
+    uint64_t named = 0;
     walk->ranges = walk->left;
-    walk->count = walk->left_count < walk->most ? walk->left_count : walk->most;
+    walk->count = 0;
+    walk->at = SIZE_MAX;
+    do {
+        const struct store_uid_range *range = &walk->left[walk->count++];
+        named += (uint64_t)range->last - first_of(walk, range) + 1;
+    } while (takes(walk, named));
     walk->left += walk->count;
     walk->left_count -= walk->count;
-    if (walk->most > 1)
+    if (walk->is_in_lists)
         return write_lists(walk, fault);
-    uint32_t first = walk->ranges->first;
-    walk->first = db_number(first < walk->from ? walk->from : first);
-    walk->last = db_number(walk->ranges->last);
+    walk->first = db_number(first_of(walk, walk->ranges));
+    walk->last = db_number(walk->ranges[walk->count - 1].last);
     return true;
+}
+
+bool store_walk_has(struct store_walk *walk, uint32_t uid, bool *is_other)
+{
+    size_t before = walk->at;
+    if (walk->at == SIZE_MAX)
+        walk->at = 0;
+    while (walk->at < walk->count && walk->ranges[walk->at].last < uid)
+        walk->at++;
+    *is_other = walk->at != before;
+    return walk->at < walk->count && walk->ranges[walk->at].first <= uid;
 }
 
 void store_walk_return(struct store_walk *walk, uint32_t uid)
 {
     walk->left -= walk->count;
     walk->left_count += walk->count;
-    walk->from = uid;
+    walk->from = uid < UINT32_MAX ? uid + 1 : UINT32_MAX;
+    /* Nothing is behind the last of all. */
+    if (uid == UINT32_MAX)
+        walk->left_count = 0;
 }

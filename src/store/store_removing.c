@@ -52,9 +52,7 @@ static bool find_some(struct removing *removing, struct store_walk *walk, struct
     static const struct db_statement find = {
         "SELECT uid, body, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
         "ORDER BY uid LIMIT $4",
-        "SELECT m.uid, m.body, m.size, m.flags FROM unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
-        "JOIN message m ON m.uid BETWEEN r.lo AND r.hi WHERE m.mailbox = $1 "
-        "ORDER BY m.uid LIMIT $4"};
+        STORE_WALK_READ("x.uid, x.body, x.size, x.flags", "", "$4")};
     AUTO(db_rows)
     rows = {0};
     if (!db_query(removing->db, &find,
@@ -63,22 +61,21 @@ static bool find_some(struct removing *removing, struct store_walk *walk, struct
                   &rows, fault))
         return false;
     size_t count = 0;
-    size_t range = 0;
     uint32_t uid = 0;
     bool is_run = false;
     while (db_rows_next(&rows)) {
+        bool is_other;
         uid = (uint32_t)db_rows_number(&rows, 0);
-        for (; walk->ranges[range].last < uid; range++)
-            is_run = false;
+        count++;
         bool goes =
-            !removing->is_deleted_only || (db_rows_number(&rows, 3) & STORE_FLAG_DELETED) != 0;
-        if (goes && !take(removing, &rows, is_run, fault))
+            store_walk_has(walk, uid, &is_other) &&
+            (!removing->is_deleted_only || (db_rows_number(&rows, 3) & STORE_FLAG_DELETED) != 0);
+        if (goes && !take(removing, &rows, is_run && !is_other, fault))
             return false;
         is_run = goes;
-        count++;
     }
     if (count == ROWS_AT_ONCE)
-        store_walk_return(walk, uid + 1);
+        store_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -89,10 +86,12 @@ static bool delete_prefixes(struct removing *removing, struct fault *fault)
     static const struct db_statement one = {
         "DELETE FROM message_prefix WHERE body = $1 AND mailbox = $2 AND uid = $3", NULL};
     static const struct db_statement all = {
-        "SELECT $1, $2, $3", "DELETE FROM message_prefix p "
-                             "USING unnest(('{' || $1 || '}')::bigint[], "
-                             "('{' || $3 || '}')::bigint[]) r(body, uid) "
-                             "WHERE p.body = r.body AND p.mailbox = $2 AND p.uid = r.uid"};
+        "SELECT $1, $2, $3",
+        "DELETE FROM message_prefix p USING unnest(('{' || $1 || '}')::bigint[], "
+        "('{' || $3 || '}')::bigint[]) r(body, uid) CROSS JOIN LATERAL (SELECT y.ctid AS place "
+        "FROM message_prefix y WHERE y.body = r.body AND y.mailbox = $2 AND y.uid = r.uid OFFSET "
+        "0) "
+        "f WHERE p.ctid = f.place"};
     struct db_value mailbox = db_number(removing->step->mailbox);
     if (db_kind(removing->db) == DB_POSTGRES)
         return db_send(removing->db, &all,
@@ -112,8 +111,8 @@ static bool delete_messages(struct removing *removing, struct fault *fault)
 {
     static const struct db_statement remove = {
         "DELETE FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3",
-        "DELETE FROM message m USING unnest($2::bigint[], $3::bigint[]) r(lo, hi) "
-        "WHERE m.mailbox = $1 AND m.uid BETWEEN r.lo AND r.hi"};
+        "DELETE FROM message m USING " STORE_WALK_RANGES " " STORE_WALK_PLACES
+        "WHERE m.ctid = f.place"};
     bool is_end;
     AUTO(store_walk)
     walk = {0};
@@ -184,7 +183,7 @@ static bool remove_all(struct removing *removing, const struct store_uid_range *
     bool is_end;
     AUTO(store_walk)
     walk = {0};
-    store_walk_begin(&walk, removing->db, ranges, count);
+    store_walk_begin_reading(&walk, removing->db, ranges, count);
     for (;;) {
         if (!store_walk_next(&walk, &is_end, fault))
             return false;

@@ -2,13 +2,14 @@
 #include "imap/imap_write.h"
 
 #include "base/utf8.h"
+#include "imap/imap_mailbox_name.h"
+#include "imap/imap_object_id.h"
 #include "mail/date.h"
 
 enum {
     NUMBER_MAX = 20,  /* digits */
     LITERAL_REST = 8, /* bytes of a literal's head but for its number */
     DATE_LENGTH = 28, /* "17-Jul-1996 02:44:25 -0700" and its quotes */
-    ID_DIGITS = 16,   /* of an object id */
     NUL_SUBSTITUTE = 0x80
 };
 
@@ -172,6 +173,17 @@ void imap_write_astring(struct buffer *out, struct bytes text, bool is_utf8)
         imap_write_string(out, text, is_utf8);
 }
 
+void imap_write_mailbox(struct buffer *out, struct bytes name, bool is_utf8)
+{
+    AUTO(buffer)
+    wire = BUFFER(IMAP_WRITE_MAILBOX_MAX);
+    imap_mailbox_name_encode(name, is_utf8, &wire);
+    if (buffer_is_failed(&wire))
+        buffer_fail(out);
+    else
+        imap_write_astring(out, buffer_bytes(&wire), is_utf8);
+}
+
 /* ---- dates ---- */
 
 static char *put_pair(char *end, unsigned number)
@@ -277,29 +289,11 @@ void imap_write_flags(struct buffer *out, uint64_t flags, bool is_recent,
 void imap_write_object_id(struct buffer *out, char kind, int64_t id)
 {
     static const char digits[] = "0123456789abcdef";
-    char *end = buffer_reserve(out, 1 + ID_DIGITS);
+    char *end = buffer_reserve(out, 1 + IMAP_OBJECT_ID_DIGITS);
     if (end == NULL)
         return;
     *end++ = kind;
     for (unsigned shift = 64; shift > 0; shift -= 4)
         *end++ = digits[(uint64_t)id >> (shift - 4) & 15];
-    buffer_commit(out, 1 + ID_DIGITS);
-}
-
-bool imap_read_object_id(struct bytes text, char kind, int64_t *id)
-{
-    uint64_t number = 0;
-    if (text.length != 1 + ID_DIGITS || text.data[0] != kind)
-        return false;
-    for (size_t i = 1; i < text.length; i++) {
-        int value = bytes_hex_value((unsigned char)text.data[i]);
-        /* RFC 8474 3: ids tell upper and lower case apart. */
-        if (value < 0 || (text.data[i] >= 'A' && text.data[i] <= 'F'))
-            return false;
-        number = number << 4 | (unsigned)value;
-    }
-    if (number > INT64_MAX)
-        return false;
-    *id = (int64_t)number;
-    return true;
+    buffer_commit(out, 1 + IMAP_OBJECT_ID_DIGITS);
 }

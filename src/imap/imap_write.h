@@ -45,6 +45,5 @@ enum {
 
 /* Object ids (RFC 8474): "M" or "F" and hexadecimal digits. */
 void imap_write_object_id(struct buffer *out, char kind, int64_t id);
-bool imap_read_object_id(struct bytes text, char kind, int64_t *id);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "imap/imap_write.h"
+#include "imap/imap_object_id.h"
 
 enum {
     /* Bytes of nodes and sets: those of a command are bounded already. */
@@ -151,7 +151,7 @@ static bool fill(struct compiler *compiler, struct imap_searching_node *node,
         return true;
     case IMAP_SEARCH_EMAILID:
         /* No body has the id 0. */
-        if (!imap_read_object_id(key->text, 'M', &node->moment))
+        if (!imap_object_id_read(key->text, 'M', &node->moment))
             node->moment = 0;
         return true;
     case IMAP_SEARCH_HEADER:

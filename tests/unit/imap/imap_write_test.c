@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "imap/imap_object_id.h"
 #include "imap/imap_write.h"
 
 enum {
@@ -118,6 +119,21 @@ static void astrings_are_atoms_where_they_can_be(void **state)
     }
 }
 
+static void mailboxes_are_astrings(void **state)
+{
+    AUTO(buffer)
+    out = BUFFER(OUT_MAX);
+    (void)state;
+    imap_write_mailbox(&out, BYTES("INBOX"), false);
+    expect(&out, "INBOX");
+    imap_write_mailbox(&out, BYTES("Entw\xc3\xbcrfe/two words"), false);
+    expect(&out, "\"Entw&APw-rfe/two words\"");
+    imap_write_mailbox(&out, BYTES("Entw\xc3\xbcrfe"), true);
+    expect(&out, "\"Entw\xc3\xbcrfe\"");
+    imap_write_mailbox(&out, BYTES("a&b"), false);
+    expect(&out, "a&-b");
+}
+
 static void literals_have_heads(void **state)
 {
     AUTO(buffer)
@@ -208,13 +224,13 @@ static void object_ids_go_both_ways(void **state)
     int64_t id = 7;
     (void)state;
     imap_write_object_id(&out, 'M', INT64_C(0x0123456789abcdef));
-    assert_true(imap_read_object_id(buffer_bytes(&out), 'M', &id));
+    assert_true(imap_object_id_read(buffer_bytes(&out), 'M', &id));
     assert_true(id == INT64_C(0x0123456789abcdef));
     expect(&out, "M0123456789abcdef");
     imap_write_object_id(&out, 'F', 0);
     expect(&out, "F0000000000000000");
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
-        assert_false(imap_read_object_id(broken[i], 'M', &id));
+        assert_false(imap_object_id_read(broken[i], 'M', &id));
     assert_true(id == INT64_C(0x0123456789abcdef));
 }
 
@@ -241,6 +257,7 @@ int main(void)
         cmocka_unit_test(strings_are_quoted_or_literals),
         cmocka_unit_test(long_strings_are_literals),
         cmocka_unit_test(astrings_are_atoms_where_they_can_be),
+        cmocka_unit_test(mailboxes_are_astrings),
         cmocka_unit_test(literals_have_heads),
         cmocka_unit_test(nul_is_replaced_from_a_place_on),
         cmocka_unit_test(dates_are_told_in_utc),

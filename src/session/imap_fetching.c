@@ -398,7 +398,7 @@ static enum imap_progress end(struct imap_fetching *fetching, struct imap_result
         return imap_result_set(result, IMAP_NO, "UNKNOWN-CTE", "An encoding is not known");
     if (!slice->has_gone && !fetching->has_gone)
         return imap_result_set(result, IMAP_OK, NULL, "Fetch completed");
-    /* RFC 2180 4.1.3; UIDs that are not there are no error (RFC 9051 6.4.9). */
+    /* RFC 2180 4.1; UIDs that are not there are no error (RFC 9051 6.4.9). */
     if (fetching->is_uid || fetching->plan.is_of_view)
         return imap_result_set(result, IMAP_OK, "EXPUNGEISSUED", "Fetch completed");
     return imap_result_set(result, IMAP_NO, "EXPUNGEISSUED", "Some messages are no longer there");

@@ -77,7 +77,7 @@ static enum imap_fetching_outcome write_item(struct imap_fetching_slice *slice, 
     case IMAP_FETCH_INTERNALDATE:
         imap_write_date(&slice->text, row->received);
         return IMAP_FETCHING_WRITTEN;
-    case IMAP_FETCH_SAVEDATE: /* RFC 8514 4.1 */
+    case IMAP_FETCH_SAVEDATE: /* RFC 8514 4.2 */
         imap_write_date(&slice->text, row->saved != 0 ? row->saved : row->received);
         return IMAP_FETCHING_WRITTEN;
     case IMAP_FETCH_SIZE:

@@ -7,11 +7,6 @@
 #include "session/imap_context.h"
 #include "store/store_maildrop.h"
 
-enum {
-    PIECE = 64 * 1024,     /* bytes of an encoded section that are decoded at once at most */
-    PIECE_LEAST = 4 * 1024 /* and at least */
-};
-
 /* ---- bytes of a message ---- */
 
 /* Takes from [*offset, *offset + *size) what lies in `part`, which begins at `start`. */
@@ -50,6 +45,16 @@ static bool append_range(const struct imap_fetching_slice *slice, struct db *db,
 
 /* ---- what is larger than a slice ---- */
 
+/* Up to where the next row of the body begins, for a row is read whole whatever is taken of it. */
+static size_t piece_size(const struct imap_fetching_rest *rest)
+{
+    uint64_t left = rest->end - rest->offset;
+    uint64_t size = STORE_FETCH_DATA_MAX;
+    if (rest->offset >= rest->prefix_size)
+        size -= (rest->offset - rest->prefix_size) % STORE_FETCH_DATA_MAX;
+    return (size_t)(left < size ? left : size);
+}
+
 static bool is_full(const struct imap_fetching_slice *slice)
 {
     return slice->text.length >= IMAP_SLICE;
@@ -59,11 +64,8 @@ static bool append_plain(struct imap_fetching_slice *slice, struct db *db, uint3
                          const struct store_fetched *row, struct fault *fault)
 {
     struct imap_fetching_rest *rest = &slice->rest;
-    uint64_t size = rest->end - rest->offset;
-    uint64_t room = IMAP_SLICE - slice->text.length;
+    size_t size = piece_size(rest);
     size_t start = slice->text.length;
-    if (size > room)
-        size = room;
     if (!append_range(slice, db, uid, row, rest->offset, size, &slice->text, fault))
         return false;
     imap_write_without_nul(&slice->text, start);
@@ -87,11 +89,9 @@ static void take_decoded(struct imap_fetching_slice *slice)
 /* The next piece of what is encoded, into slice->decoded. */
 static bool decode_piece(struct imap_fetching_slice *slice, struct db *db, uint32_t uid,
                          const struct store_fetched *row, struct imap_fetching_rest *rest,
-                         size_t most, struct fault *fault)
+                         struct fault *fault)
 {
-    uint64_t size = rest->end - rest->offset;
-    if (size > most)
-        size = most;
+    size_t size = piece_size(rest);
     buffer_reset(&slice->scratch);
     buffer_reset(&slice->decoded);
     if (!append_range(slice, db, uid, row, rest->offset, size, &slice->scratch, fault))
@@ -106,9 +106,7 @@ static bool decode_piece(struct imap_fetching_slice *slice, struct db *db, uint3
 static bool append_decoded(struct imap_fetching_slice *slice, struct db *db, uint32_t uid,
                            const struct store_fetched *row, struct fault *fault)
 {
-    size_t room = IMAP_SLICE - slice->text.length;
-    if (!decode_piece(slice, db, uid, row, &slice->rest, room > PIECE_LEAST ? room : PIECE_LEAST,
-                      fault))
+    if (!decode_piece(slice, db, uid, row, &slice->rest, fault))
         return false;
     take_decoded(slice);
     return true;
@@ -170,8 +168,11 @@ static enum imap_fetching_outcome write_plain(struct imap_fetching_slice *slice,
     }
     imap_write_literal_head(&slice->text, size);
     if (size > IMAP_SLICE) {
-        slice->rest = (struct imap_fetching_rest){
-            .is_open = true, .item = index_of(slice, item), .offset = start, .end = start + size};
+        slice->rest = (struct imap_fetching_rest){.is_open = true,
+                                                  .item = index_of(slice, item),
+                                                  .prefix_size = row->prefix_size,
+                                                  .offset = start,
+                                                  .end = start + size};
         return imap_fetching_section_go_on(slice, db, row->uid, row, fault);
     }
     size_t before = slice->text.length;
@@ -218,12 +219,13 @@ static bool measure(struct imap_fetching_slice *slice, struct db *db,
                     const struct store_fetched *row, const struct imap_section_place *place,
                     uint64_t *size, bool *has_nul, struct fault *fault)
 {
-    struct imap_fetching_rest rest = {.offset = place->start, .end = place->start + place->size};
+    struct imap_fetching_rest rest = {
+        .prefix_size = row->prefix_size, .offset = place->start, .end = place->start + place->size};
     transfer_decoder_begin(&rest.decoder, place->encoding);
     *size = 0;
     *has_nul = false;
     while (rest.offset < rest.end) {
-        if (!decode_piece(slice, db, row->uid, row, &rest, PIECE, fault))
+        if (!decode_piece(slice, db, row->uid, row, &rest, fault))
             return false;
         *size += slice->decoded.length;
         *has_nul = *has_nul || bytes_has_char(buffer_bytes(&slice->decoded), '\0');
@@ -254,6 +256,7 @@ static enum imap_fetching_outcome write_binary(struct imap_fetching_slice *slice
         imap_write_literal_head(&slice->text, size);
     slice->rest = (struct imap_fetching_rest){.is_open = true,
                                               .item = index_of(slice, item),
+                                              .prefix_size = row->prefix_size,
                                               .offset = place->start,
                                               .end = place->start + place->size,
                                               .is_binary = true,

@@ -23,11 +23,12 @@ struct imap_fetching_slot {
 };
 
 /* What is left of an item that is larger than a slice: bytes of the message, perhaps to be
-   decoded. */
+   decoded. It goes on by what a row of the body has, STORE_FETCH_DATA_MAX bytes at most. */
 struct imap_fetching_rest {
     bool is_open;
     size_t item;
-    uint64_t offset; /* in the message */
+    uint64_t prefix_size; /* of the message */
+    uint64_t offset;      /* in the message */
     uint64_t end;
     bool is_binary;
     struct transfer_decoder decoder;

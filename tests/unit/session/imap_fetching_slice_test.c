@@ -427,8 +427,8 @@ static void large_messages_come_in_slices(void **state)
         answer(asking);
         expect_literal(asking, cases[i].before, bytes_slice(whole, cases[i].start, cases[i].size),
                        cases[i].after);
-        assert_true(asking->largest <= IMAP_SLICE + IMAP_SLICE / 4);
-        assert_true(asking->slices >= asking->text.length / (IMAP_SLICE + IMAP_SLICE / 4));
+        assert_true(asking->largest <= IMAP_SLICE + STORE_FETCH_DATA_MAX);
+        assert_true(asking->slices >= asking->text.length / STORE_FETCH_DATA_MAX);
         asking_free(asking);
     }
 }
@@ -452,7 +452,7 @@ static void large_sections_are_decoded_in_slices(void **state)
     expect_item(fixture, "BINARY.SIZE[1]", "BINARY.SIZE[1] 700000");
     struct asking *asking = ask(fixture, "BINARY[1]", 1, false);
     answer(asking);
-    assert_true(asking->largest <= IMAP_SLICE + IMAP_SLICE / 4);
+    assert_true(asking->largest <= IMAP_SLICE + STORE_FETCH_DATA_MAX);
     struct bytes got = buffer_bytes(&asking->text);
     static const char head[] = "* 1 FETCH (BINARY[1] ~{700000}\r\n";
     assert_true(bytes_starts_with(got, bytes_from_string(head)));

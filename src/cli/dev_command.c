@@ -49,10 +49,8 @@ static const struct {
     enum config_id id;
     unsigned port;
 } ports[] = {
-    {CONFIG_LISTEN_SMTP, 2525},
-    {CONFIG_LISTEN_SUBMISSION, 2587},
-    {CONFIG_LISTEN_SUBMISSIONS, 2465},
-    {CONFIG_LISTEN_POP3, 2110},
+    {CONFIG_LISTEN_SMTP, 2525}, {CONFIG_LISTEN_SUBMISSION, 2587}, {CONFIG_LISTEN_SUBMISSIONS, 2465},
+    {CONFIG_LISTEN_POP3, 2110}, {CONFIG_LISTEN_IMAP, 2143},
 };
 
 struct wishes {
@@ -69,10 +67,11 @@ static void print_help(void)
            "is right. It is the server that `posthorn serve` is, with the same limits.\n"
            "\n");
     option_print_help(&table, stdout);
-    printf("\n"
-           "Point the program under test at localhost:2525, with TLS or without, with a login or\n"
-           "without. Read what came by POP3 on port 2110: the login is the address, any password\n"
-           "will do.\n");
+    printf(
+        "\n"
+        "Point the program under test at localhost:2525, with TLS or without, with a login or\n"
+        "without. Read what came by IMAP on port 2143 or by POP3 on port 2110: the login is the\n"
+        "address, any password will do.\n");
 }
 
 static int set(struct config *config, enum config_id id, const char *text)
@@ -128,7 +127,9 @@ static void welcome(const struct server *server, bool is_kept)
                             "with a login; STARTTLS if you like");
     serve_start_print_place(server, CONFIG_LISTEN_SUBMISSIONS, "or by submissions",
                             "TLS from the first byte");
-    serve_start_print_place(server, CONFIG_LISTEN_POP3, "read by POP3",
+    serve_start_print_place(server, CONFIG_LISTEN_IMAP, "read by IMAP",
+                            "login: the address; any password");
+    serve_start_print_place(server, CONFIG_LISTEN_POP3, "or by POP3",
                             "login: the address; any password");
     printf("\n  The mail is kept in %s.\n"
            "  The certificate, to be trusted by clients that verify: %s\n\n"
@@ -222,9 +223,9 @@ static int run(int argc, char **argv)
         code = set_places(&config, &wishes);
     if (code == EX_OK)
         code = set(&config, CONFIG_HOST_NAME, "localhost");
-    if (code == EX_OK)
-        code = config_set(&config, CONFIG_LISTEN_POP3S, NULL, 0, &fault) ? EX_OK
-                                                                         : serve_start_fail(&fault);
+    static const enum config_id unused[] = {CONFIG_LISTEN_POP3S, CONFIG_LISTEN_IMAPS};
+    for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]) && code == EX_OK; i++)
+        code = config_set(&config, unused[i], NULL, 0, &fault) ? EX_OK : serve_start_fail(&fault);
     if (code == EX_OK)
         code = set(&config, CONFIG_STORE, wishes.store == NULL ? ":memory:" : wishes.store);
     if (code == EX_OK)

@@ -34,13 +34,14 @@ static const struct {
 } local_places[] = {
     {CONFIG_LISTEN_SMTP, "127.0.0.1:2525"},        {CONFIG_LISTEN_SUBMISSION, "127.0.0.1:2587"},
     {CONFIG_LISTEN_SUBMISSIONS, "127.0.0.1:2465"}, {CONFIG_LISTEN_POP3, "127.0.0.1:2110"},
-    {CONFIG_LISTEN_POP3S, "127.0.0.1:2995"},
+    {CONFIG_LISTEN_POP3S, "127.0.0.1:2995"},       {CONFIG_LISTEN_IMAP, "127.0.0.1:2143"},
+    {CONFIG_LISTEN_IMAPS, "127.0.0.1:2993"},
 };
 
 static void print_help(void)
 {
     printf("Usage: posthorn serve [-c FILE] [-o NAME=VALUE]...\n"
-           "Serve mail: SMTP in, POP3 out.\n"
+           "Serve mail: SMTP in, POP3 and IMAP out.\n"
            "\n"
            "Without a configuration a local domain is served, on high ports of this machine, with\n"
            "a store in your data directory and a certificate of its own making.\n"
@@ -72,6 +73,8 @@ static void welcome(const struct server *server)
     serve_start_print_place(server, CONFIG_LISTEN_SUBMISSIONS, "submissions", "TLS and login");
     serve_start_print_place(server, CONFIG_LISTEN_POP3, "POP3", "STLS and login");
     serve_start_print_place(server, CONFIG_LISTEN_POP3S, "POP3S", "TLS and login");
+    serve_start_print_place(server, CONFIG_LISTEN_IMAP, "IMAP", "STARTTLS and login");
+    serve_start_print_place(server, CONFIG_LISTEN_IMAPS, "IMAPS", "TLS and login");
     printf("\n  The store:             %s\n"
            "  The certificate:       %s\n\n"
            "Make an account, in another terminal:\n\n"
@@ -152,7 +155,7 @@ static int run(int argc, char **argv)
 
 const struct command serve_command = {
     .name = "serve",
-    .summary = "serve mail: SMTP in, POP3 out",
+    .summary = "serve mail: SMTP in, POP3 and IMAP out",
     .run = run,
     .options = &table,
 };

@@ -348,15 +348,15 @@ static bool misfit(const struct config *config, enum config_id id, struct fault 
 static bool check_places(const struct config *config, struct fault *fault)
 {
     size_t all = 0;
-    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_POP3S; id++)
+    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_IMAPS; id++)
         all += config->settings[id].count;
     if (all == 0)
         return misfit(config, CONFIG_LISTEN_SMTP, fault,
                       "and all other listeners are empty: there is nothing to serve");
-    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_POP3S; id++) {
+    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_IMAPS; id++) {
         const struct config_setting *setting = &config->settings[id];
         for (size_t i = 0; i < setting->count; i++) {
-            for (enum config_id other = id; other <= CONFIG_LISTEN_POP3S; other++) {
+            for (enum config_id other = id; other <= CONFIG_LISTEN_IMAPS; other++) {
                 for (size_t j = other == id ? i + 1 : 0; j < config->settings[other].count; j++) {
                     const char *place = config->settings[other].values[j].text;
                     /* Port 0 is a new one each time. */

@@ -132,6 +132,22 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .summary = "Readers by POP3 under TLS from the first byte",
             .text = "",
         },
+    [CONFIG_LISTEN_IMAP] =
+        {
+            .name = "listen-imap",
+            .type = CONFIG_PLACES,
+            .value = "*:143",
+            .summary = "Readers by IMAP with STARTTLS",
+            .text = "",
+        },
+    [CONFIG_LISTEN_IMAPS] =
+        {
+            .name = "listen-imaps",
+            .type = CONFIG_PLACES,
+            .value = "*:993",
+            .summary = "Readers by IMAP under TLS from the first byte (RFC 8314)",
+            .text = "",
+        },
     [CONFIG_TLS_CERTIFICATE] =
         {
             .name = "tls-certificate",
@@ -158,7 +174,7 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .name = "allow-clear-login",
             .type = CONFIG_WORDS,
             .value = "",
-            .words = "submission pop3",
+            .words = "submission pop3 imap",
             .summary = "Listeners where a password may be sent without TLS",
             .text = "Whoever listens on the way reads it: only for networks that are guarded "
                     "otherwise.",
@@ -269,6 +285,17 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .most = DAY,
             .summary = "How long a POP3 client may be silent",
             .text = "RFC 1939 asks for 10 minutes at least.",
+        },
+    [CONFIG_LIMIT_IMAP_IDLE_TIME] =
+        {
+            .name = "limit-imap-idle-time",
+            .type = CONFIG_TIME,
+            .change = CONFIG_AT_RELOAD,
+            .value = "30min",
+            .least = SECOND,
+            .most = DAY,
+            .summary = "How long an IMAP client may be silent, in IDLE too",
+            .text = "RFC 9051 asks for 30 minutes at least.",
         },
     [CONFIG_LIMIT_SESSION_TIME] =
         {

@@ -42,6 +42,13 @@ void server_limits_of_sessions(const struct config *config, struct session_limit
                 .auth_failures = smtp.auth_failures,
                 .idle = config_number(config, CONFIG_LIMIT_POP3_IDLE_TIME),
             },
+        .imap =
+            {
+                .errors = smtp.errors,
+                .auth_failures = smtp.auth_failures,
+                .append_size = smtp.size,
+                .idle = config_number(config, CONFIG_LIMIT_IMAP_IDLE_TIME),
+            },
         .hops = number(config, CONFIG_LIMIT_HOPS),
     };
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/imap_session.h"
 #include "session/pop3_session.h"
 #include "session/smtp_session.h"
 
@@ -16,28 +17,37 @@ struct bound {
 struct server_listeners {
     struct smtp_session_service smtp[CONFIG_OPTIONS]; /* by the option's id; few are used */
     struct pop3_session_service pop3[CONFIG_OPTIONS];
+    struct imap_session_service imap[CONFIG_OPTIONS];
     size_t count;
     struct bound items[];
+};
+
+enum family {
+    FAMILY_SMTP,
+    FAMILY_POP3,
+    FAMILY_IMAP
 };
 
 /* What one option's places speak. */
 struct protocol {
     const char *name;
-    bool is_pop3;
-    enum smtp_session_kind kind; /* for those that are not POP3 */
+    enum family family;
+    enum smtp_session_kind kind; /* of SMTP */
     enum listener_tls tls;
     const char *clear_word; /* the word of allow-clear-login; NULL = never */
 };
 
 static const struct protocol protocols[CONFIG_OPTIONS] = {
-    [CONFIG_LISTEN_SMTP] = {"smtp", false, SMTP_SESSION_OUTSIDE, LISTENER_STARTTLS, NULL},
-    [CONFIG_LISTEN_SUBMISSION] = {"submission", false, SMTP_SESSION_SUBMISSION, LISTENER_STARTTLS,
-                                  "submission"},
-    [CONFIG_LISTEN_SUBMISSIONS] = {"submissions", false, SMTP_SESSION_SUBMISSION, LISTENER_IMPLICIT,
-                                   NULL},
-    [CONFIG_LISTEN_LMTP] = {"lmtp", false, SMTP_SESSION_LMTP, LISTENER_STARTTLS, NULL},
-    [CONFIG_LISTEN_POP3] = {"pop3", true, 0, LISTENER_STARTTLS, "pop3"},
-    [CONFIG_LISTEN_POP3S] = {"pop3s", true, 0, LISTENER_IMPLICIT, NULL},
+    [CONFIG_LISTEN_SMTP] = {"smtp", FAMILY_SMTP, SMTP_SESSION_OUTSIDE, LISTENER_STARTTLS, NULL},
+    [CONFIG_LISTEN_SUBMISSION] = {"submission", FAMILY_SMTP, SMTP_SESSION_SUBMISSION,
+                                  LISTENER_STARTTLS, "submission"},
+    [CONFIG_LISTEN_SUBMISSIONS] = {"submissions", FAMILY_SMTP, SMTP_SESSION_SUBMISSION,
+                                   LISTENER_IMPLICIT, NULL},
+    [CONFIG_LISTEN_LMTP] = {"lmtp", FAMILY_SMTP, SMTP_SESSION_LMTP, LISTENER_STARTTLS, NULL},
+    [CONFIG_LISTEN_POP3] = {"pop3", FAMILY_POP3, 0, LISTENER_STARTTLS, "pop3"},
+    [CONFIG_LISTEN_POP3S] = {"pop3s", FAMILY_POP3, 0, LISTENER_IMPLICIT, NULL},
+    [CONFIG_LISTEN_IMAP] = {"imap", FAMILY_IMAP, 0, LISTENER_STARTTLS, "imap"},
+    [CONFIG_LISTEN_IMAPS] = {"imaps", FAMILY_IMAP, 0, LISTENER_IMPLICIT, NULL},
 };
 
 const char *server_listeners_protocol(enum config_id id)
@@ -67,7 +77,7 @@ static void explain(enum config_id id, const char *place, struct fault *fault)
 struct server_listeners *server_listeners_bind(const struct config *config, struct fault *fault)
 {
     size_t count = 0;
-    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_POP3S; id++)
+    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_IMAPS; id++)
         count += config->settings[id].count;
     struct server_listeners *listeners =
         calloc(1, sizeof(*listeners) + count * sizeof(listeners->items[0]));
@@ -75,7 +85,7 @@ struct server_listeners *server_listeners_bind(const struct config *config, stru
         fault_set_memory(fault);
         return NULL;
     }
-    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_POP3S; id++) {
+    for (enum config_id id = CONFIG_LISTEN_SMTP; id <= CONFIG_LISTEN_IMAPS; id++) {
         for (size_t i = 0; i < config->settings[id].count; i++) {
             const char *place = config->settings[id].values[i].text;
             struct listener *listener = listener_bind(place, fault);
@@ -109,7 +119,14 @@ static void describe(struct server_listeners *listeners, enum config_id id,
     service->tls = protocol->tls;
     service->context = protocol->tls == LISTENER_CLEAR ? NULL : host->tls;
     service->gate = host->gate;
-    if (protocol->is_pop3) {
+    switch (protocol->family) {
+    case FAMILY_IMAP:
+        listeners->imap[id] = (struct imap_session_service){
+            .services = host->services, .tls = protocol->tls, .allows_clear = allows_clear};
+        service->face = &imap_session_listener_face;
+        service->face_context = &listeners->imap[id];
+        return;
+    case FAMILY_POP3:
         listeners->pop3[id] = (struct pop3_session_service){.services = host->services,
                                                             .locks = host->locks,
                                                             .tls = protocol->tls,
@@ -117,6 +134,8 @@ static void describe(struct server_listeners *listeners, enum config_id id,
         service->face = &pop3_session_listener_face;
         service->face_context = &listeners->pop3[id];
         return;
+    case FAMILY_SMTP:
+        break;
     }
     listeners->smtp[id] = (struct smtp_session_service){
         .services = host->services,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from .house import House, answers, die_with_parent, wait_until
 
-LISTENERS = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
+LISTENERS = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "imap", "imaps")
 
 # Root is kept: the directories of a test belong to it. Many connections come from one address.
 DEFAULTS = {
     "host-name": "mail.posthorn.test",
     "user": "root",
-    "allow-clear-login": ("pop3",),
+    "allow-clear-login": ("pop3", "imap"),
     "limit-connections-address": 20000,
     "limit-connections-prefix": 20000,
 }

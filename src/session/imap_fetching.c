@@ -233,7 +233,8 @@ static bool choose_vanished(struct imap_fetching *fetching)
     fetching->within = calloc(sequence->count, sizeof *fetching->within);
     if (uids == NULL || fetching->within == NULL)
         return fault_set_memory(&fetching->fault);
-    uint32_t largest = view->told == 0 ? 0 : view->messages[view->told - 1].uid;
+    /* "*" takes in those that were the last ones: a client that asks for 1:* asks for all. */
+    uint32_t largest = view->uidnext - 1;
     fetching->within_count = imap_sequence_order(sequence->ranges, sequence->count, largest, uids);
     for (size_t i = 0; i < fetching->within_count; i++)
         fetching->within[i] = (struct store_uid_range){uids[i].first, uids[i].last};

@@ -179,7 +179,7 @@ static void what_vanished_earlier_is_told_first(void **state)
     put(&caller, 8);
     caller_command(&caller, "SELECT INBOX", "OK");
     uint64_t since = modseq_of(&caller, 8);
-    caller_command(&caller, "STORE 2:4,7 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "STORE 2:4,8 +FLAGS.SILENT \\Deleted", "OK");
     caller_command(&caller, "EXPUNGE", "OK");
     caller_command(&caller, "STORE 1 +FLAGS.SILENT \\Flagged", "OK");
     char command[128];
@@ -187,7 +187,7 @@ static void what_vanished_earlier_is_told_first(void **state)
              (unsigned long long)since);
     const char *reply = caller_command(&caller, command, "OK");
     static const char start[] =
-        "* VANISHED (EARLIER) 2:4,7\r\n* 1 FETCH (FLAGS (\\Flagged) UID 1 MODSEQ (";
+        "* VANISHED (EARLIER) 2:4,8\r\n* 1 FETCH (FLAGS (\\Flagged) UID 1 MODSEQ (";
     assert_int_equal(strncmp(reply, start, strlen(start)), 0);
     snprintf(command, sizeof command, "UID FETCH 3:5 UID (CHANGEDSINCE %llu VANISHED)",
              (unsigned long long)since);

@@ -4,6 +4,7 @@
 #include "imap/imap_structure.h"
 #include "imap/imap_write.h"
 #include "mail/message_preview.h"
+#include "mail/message_structure.h"
 #include "session/imap_view.h"
 
 static enum imap_fetching_outcome leave_out_damaged(struct imap_fetching_slice *slice)
@@ -12,16 +13,35 @@ static enum imap_fetching_outcome leave_out_damaged(struct imap_fetching_slice *
     return IMAP_FETCHING_LEFT_OUT;
 }
 
+/* A structure that only somebody up to mischief makes is not printed, where it may be five times as
+   long, but told as one part of bytes: a FETCH of the whole mailbox goes on. */
+static bool write_as_one_part(struct imap_fetching_slice *slice, const struct store_fetched *row,
+                              bool has_extensions)
+{
+    struct message_structure_part whole;
+    if (!message_structure_read(row->structure, &whole, &slice->damage))
+        return false;
+    buffer_append(&slice->text, BYTES("(\"application\" \"octet-stream\" NIL NIL NIL \"binary\" "));
+    imap_write_number(&slice->text, whole.body_size);
+    buffer_append(&slice->text, has_extensions ? BYTES(" NIL NIL NIL NIL)") : BYTES(")"));
+    return true;
+}
+
 static enum imap_fetching_outcome write_structure(struct imap_fetching_slice *slice,
                                                   const struct store_fetched *row,
                                                   enum imap_fetch_kind kind)
 {
     bool is_utf8 = slice->plan->is_utf8;
-    bool is_written =
-        kind == IMAP_FETCH_ENVELOPE
-            ? imap_structure_write_envelope(&slice->text, row->envelope, is_utf8, &slice->damage)
-            : imap_structure_write(&slice->text, row->structure, kind == IMAP_FETCH_BODYSTRUCTURE,
-                                   is_utf8, &slice->damage);
+    bool has_extensions = kind == IMAP_FETCH_BODYSTRUCTURE;
+    bool is_written;
+    if (kind == IMAP_FETCH_ENVELOPE)
+        is_written =
+            imap_structure_write_envelope(&slice->text, row->envelope, is_utf8, &slice->damage);
+    else if (row->structure.length > IMAP_FETCHING_STRUCTURE_MAX)
+        is_written = write_as_one_part(slice, row, has_extensions);
+    else
+        is_written = imap_structure_write(&slice->text, row->structure, has_extensions, is_utf8,
+                                          &slice->damage);
     return is_written ? IMAP_FETCHING_WRITTEN : leave_out_damaged(slice);
 }
 

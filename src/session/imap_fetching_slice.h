@@ -9,9 +9,11 @@
 #include "store/store_fetch.h"
 
 enum {
-    IMAP_FETCHING_SLOTS_MAX = 2048,           /* messages that are handed to a worker at once */
-    IMAP_FETCHING_TEXT_MAX = 64 * 1024 * 1024 /* bytes of a slice: a structure is in one piece
-                                                 however large it is */
+    IMAP_FETCHING_SLOTS_MAX = 2048,            /* messages that are handed to a worker at once */
+    IMAP_FETCHING_STRUCTURE_MAX = 1024 * 1024, /* bytes of a stored body structure that is printed
+                                                  part by part */
+    IMAP_FETCHING_TEXT_MAX = 15 * 1024 * 1024  /* bytes of a slice: a structure is in one piece;
+                                                  below what the engine takes */
 };
 
 /* A message as the view had it. */

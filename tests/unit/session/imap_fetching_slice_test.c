@@ -508,6 +508,41 @@ static void many_messages_come_in_slices(void **state)
     asking_free(asking);
 }
 
+/* Groups of nobody, which are the shorter stored than printed. */
+static void a_structure_as_large_as_a_book_is_told_as_one_part(void **state)
+{
+    struct store_fixture *fixture = *state;
+    AUTO(buffer)
+    text = BUFFER(TEXT_MAX);
+    char expected[200];
+    buffer_append_string(&text, "MIME-Version: 1.0\r\n"
+                                "Content-Type: multipart/mixed; boundary=a\r\n\r\n");
+    size_t header = text.length;
+    for (size_t i = 0; i < 40; i++) {
+        buffer_append_string(&text, "--a\r\nContent-Type: message/rfc822\r\n\r\nTo: ");
+        for (size_t k = 0; k < 5000; k++)
+            buffer_append_string(&text, "a:;,");
+        buffer_append_string(&text, "\r\n\r\ntext\r\n");
+    }
+    deliver(fixture, buffer_bytes(&text), NULL);
+    put(fixture, letter);
+    snprintf(expected, sizeof expected,
+             "BODY (\"application\" \"octet-stream\" NIL NIL NIL \"binary\" %zu)",
+             text.length - header);
+    expect_item(fixture, "BODY", expected);
+    snprintf(expected, sizeof expected,
+             "BODYSTRUCTURE (\"application\" \"octet-stream\" NIL NIL NIL \"binary\" %zu NIL NIL "
+             "NIL NIL)",
+             text.length - header);
+    expect_item(fixture, "BODYSTRUCTURE", expected);
+    struct asking *asking = ask(fixture, "(BODY ENVELOPE BODY[39.TEXT])", 2, false);
+    answer(asking);
+    assert_true(bytes_find(buffer_bytes(&asking->text), BYTES(" BODY[39.TEXT] {4}\r\ntext)\r\n"
+                                                              "* 2 FETCH (BODY ((")) !=
+                BYTES_NOT_FOUND);
+    asking_free(asking);
+}
+
 /* ---- difficult messages ---- */
 
 static void read_file(const char *path, struct buffer *out)
@@ -646,6 +681,7 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(large_sections_are_decoded_in_slices),
     STORE_TEST(a_message_that_goes_in_the_middle_is_a_fault),
     STORE_TEST(many_messages_come_in_slices),
+    STORE_TEST(a_structure_as_large_as_a_book_is_told_as_one_part),
     STORE_TEST(difficult_messages_are_told_as_they_are),
     STORE_TEST(every_allocation_may_fail),
 };

@@ -1,6 +1,7 @@
 /* What both drivers share: opening, and the way from the door to the driver. */
 #include "db/db.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,19 @@ bool db_checkpoint(struct db *db, uint64_t *left, struct fault *fault)
 uint64_t db_log_pages(const struct db *db)
 {
     return db->driver->log_pages(db);
+}
+
+bool db_wait_for_notices(struct db *db, const struct db_statement *listen, int wake,
+                         int milliseconds, void (*hear)(void *context, struct bytes notice),
+                         void *context, bool *was_deaf, struct fault *fault)
+{
+    struct pollfd look = {.fd = wake, .events = POLLIN};
+    if (db->driver->wait_for_notices != NULL)
+        return db->driver->wait_for_notices(db, listen, wake, milliseconds, hear, context, was_deaf,
+                                            fault);
+    *was_deaf = false;
+    poll(&look, 1, milliseconds);
+    return true;
 }
 
 bool db_check(struct db *db, void (*tell)(void *context, const char *sentence), void *context,

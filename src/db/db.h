@@ -181,6 +181,14 @@ bool db_checkpoint(struct db *db, uint64_t *left, struct fault *fault);
 /* Pages in SQLite's write-ahead log after the last commit of this connection. */
 uint64_t db_log_pages(const struct db *db);
 
+/* What other connections said by pg_notify on the channel: waits until something was said, `wake`
+   (a descriptor) can be read, or the time is over, and calls `hear` for each. *was_deaf: it begins
+   to listen with this call, so that something may have been missed before. False: it cannot listen
+   now. SQLite knows no notices: only `wake` and the time are waited for. */
+bool db_wait_for_notices(struct db *db, const struct db_statement *listen, int wake,
+                         int milliseconds, void (*hear)(void *context, struct bytes notice),
+                         void *context, bool *was_deaf, struct fault *fault);
+
 /* The driver's own check of its files: calls `tell` with a sentence for each thing that is wrong.
    PostgreSQL has none. */
 bool db_check(struct db *db, void (*tell)(void *context, const char *sentence), void *context,

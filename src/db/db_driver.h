@@ -55,6 +55,9 @@ struct db_driver {
     bool (*lock_schema)(struct db *db, struct fault *fault);
     bool (*checkpoint)(struct db *db, uint64_t *left, struct fault *fault);
     uint64_t (*log_pages)(const struct db *db);
+    bool (*wait_for_notices)(struct db *db, const struct db_statement *listen, int wake,
+                             int milliseconds, void (*hear)(void *context, struct bytes notice),
+                             void *context, bool *was_deaf, struct fault *fault); /* or NULL */
     bool (*check)(struct db *db, void (*tell)(void *context, const char *sentence), void *context,
                   struct fault *fault);
 };

@@ -590,6 +590,7 @@ static const struct db_driver postgres_driver = {
     .lock_schema = postgres_lock_schema,
     .checkpoint = postgres_checkpoint,
     .log_pages = postgres_log_pages,
+    .wait_for_notices = db_postgres_notice_wait,
     .check = postgres_check,
 };
 

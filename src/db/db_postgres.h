@@ -28,6 +28,7 @@ struct db_postgres {
     /* Names the transactions of this connection in commit_mark. */
     int64_t mark;
     int64_t transaction_number;
+    bool is_listening;
 };
 
 /* Names database and host of the place, and nothing else of it: a password may stand there, or a
@@ -41,6 +42,11 @@ void db_postgres_connect_end(struct db_postgres *postgres);
 /* The fault of a result, or of the connection when result is NULL. */
 bool db_postgres_connect_fault(struct db_postgres *postgres, const PGresult *result,
                                struct fault *fault);
+
+/* db_postgres_notice.c: what others say. */
+bool db_postgres_notice_wait(struct db *db, const struct db_statement *listen, int wake,
+                             int milliseconds, void (*hear)(void *context, struct bytes notice),
+                             void *context, bool *was_deaf, struct fault *fault);
 
 /* Reads a column in binary form; numbers of every size, sums among them. */
 int64_t db_postgres_connect_number(const PGresult *result, int row, int column);

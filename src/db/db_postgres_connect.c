@@ -141,6 +141,7 @@ void db_postgres_connect_end(struct db_postgres *postgres)
     }
     PQfinish(postgres->connection);
     postgres->connection = NULL;
+    postgres->is_listening = false;
     postgres->pending = 0;
     postgres->base.is_in_transaction = false;
     postgres->base.is_lost = true;

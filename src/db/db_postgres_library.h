@@ -14,7 +14,7 @@
         each(PQconninfoParse) each(PQconsumeInput) each(PQenterPipelineMode) each(PQerrorMessage)  \
             each(PQexec) each(PQexitPipelineMode) each(PQfinish) each(PQfreemem) each(PQftype)     \
                 each(PQgetResult) each(PQgetisnull) each(PQgetlength) each(PQgetvalue)             \
-                    each(PQntuples) each(PQpipelineSync) each(PQresultErrorField)                  \
+                    each(PQnotifies) each(PQntuples) each(PQpipelineSync) each(PQresultErrorField) \
                         each(PQresultErrorMessage) each(PQresultStatus) each(PQsendFlushRequest)   \
                             each(PQsendPrepare) each(PQsendQueryPrepared)                          \
                                 each(PQsetNoticeProcessor) each(PQsocket) each(PQstatus)
@@ -47,6 +47,7 @@ bool db_postgres_library_load(struct fault *fault);
 #define PQgetisnull          db_postgres_library.PQgetisnull
 #define PQgetlength          db_postgres_library.PQgetlength
 #define PQgetvalue           db_postgres_library.PQgetvalue
+#define PQnotifies           db_postgres_library.PQnotifies
 #define PQntuples            db_postgres_library.PQntuples
 #define PQpipelineSync       db_postgres_library.PQpipelineSync
 #define PQresultErrorField   db_postgres_library.PQresultErrorField

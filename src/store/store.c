@@ -149,6 +149,7 @@ void store_close(struct store *store)
         return;
     store_node_stop(store->claim);
     store_jobs_stop(store->jobs);
+    store_news_stop(store);
     store_newsroom_free(store->news);
     if (store->own_directory != NULL)
         remove_own_directory(store->own_directory);

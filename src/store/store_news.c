@@ -10,6 +10,7 @@
 
 #include "store/store_inside.h"
 #include "store/store_news_inside.h"
+#include "store/store_notice.h"
 
 /* A mailbox that somebody looks at. */
 struct watched {
@@ -21,7 +22,8 @@ struct watched {
 struct store_newsroom {
     pthread_mutex_t mutex; /* also held while somebody hears */
     struct watched *mailboxes;
-    _Atomic size_t count; /* of watches: when there is none, publishing is a look at this */
+    _Atomic size_t count;        /* of watches: when there is none, publishing is a look at this */
+    struct store_notice *notice; /* begun when it is first needed; by the mutex */
 };
 
 struct store_newsroom *store_newsroom_new(struct fault *fault)
@@ -63,9 +65,24 @@ static struct watched *find_or_add(struct store_newsroom *room, int64_t mailbox)
     return NULL;
 }
 
+/* What goes beyond this process needs a thread, which programs that neither watch nor change
+   anything do without. */
+static struct store_notice *find_notice(struct store *store, struct fault *fault)
+{
+    struct store_newsroom *room = store->news;
+    pthread_mutex_lock(&room->mutex);
+    if (room->notice == NULL)
+        room->notice = store_notice_start(store, fault);
+    struct store_notice *notice = room->notice;
+    pthread_mutex_unlock(&room->mutex);
+    return notice;
+}
+
 bool store_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault)
 {
     struct store_newsroom *room = store->news;
+    if (find_notice(store, fault) == NULL)
+        return false;
     watch->modseq = 0;
     watch->before = NULL;
     pthread_mutex_lock(&room->mutex);
@@ -134,4 +151,36 @@ void store_news_tell_here(struct store *store, const struct store_news *news)
 void store_news_publish(struct store *store, const struct store_news *news)
 {
     store_news_tell_here(store, news);
+    if (!store_is_shared(store))
+        return;
+    /* Without memory for it the others look by themselves (STORE_NEWS_POLL). */
+    struct store_notice *notice = find_notice(store, NULL);
+    if (notice != NULL)
+        store_notice_add(notice, news);
+}
+
+int64_t *store_news_list_watched(struct store *store, size_t *count)
+{
+    struct store_newsroom *room = store->news;
+    struct watched *watched;
+    struct watched *next;
+    pthread_mutex_lock(&room->mutex);
+    int64_t *mailboxes = calloc(HASH_COUNT(room->mailboxes) + 1, sizeof(*mailboxes));
+    *count = 0;
+    if (mailboxes != NULL)
+        HASH_ITER(hh, room->mailboxes, watched, next)
+        {
+            mailboxes[(*count)++] = watched->mailbox;
+        }
+    pthread_mutex_unlock(&room->mutex);
+    return mailboxes;
+}
+
+void store_news_stop(struct store *store)
+{
+    struct store_newsroom *room = store->news;
+    if (room == NULL)
+        return;
+    store_notice_stop(room->notice);
+    room->notice = NULL;
 }

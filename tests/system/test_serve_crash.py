@@ -1,4 +1,4 @@
-"""What was answered with 250 is there, once, whatever dies at whatever moment."""
+"""What was answered with 250 or OK is there, once, whatever dies at whatever moment."""
 
 import os
 import random
@@ -6,6 +6,7 @@ import time
 
 from lab.load import Load, assert_kept, prepare
 from lab.house import wait_until
+from lab.imap_writers import Writers
 
 KILLS = 100
 
@@ -18,12 +19,14 @@ def wait_for_the_moment(load, moments):
 
 def assert_survives(server, seed, kill):
     """`kill` ends what is to be killed, and starts it again, a hundred times under load."""
+    writers = Writers(server)
     load = Load(server)
     moments = random.Random(seed)
     for _ in range(KILLS):
         wait_for_the_moment(load, moments)
         kill()
     load.wait_for(1)
+    writers.stop()
     load.stop()
     assert server.process.poll() is None
     assert_kept(server, load)

@@ -103,8 +103,9 @@ def test_messages_by_imaplib(imap_server, account):
         assert words(client.select("INBOX")) == [b"5"]
         assert client.response("UIDVALIDITY")[1][0].isdigit()
         good(client.check())
-        assert good(client.fetch("1", "(INTERNALDATE)"))[0].endswith(b'(INTERNALDATE "02-Jan-2023 03:04:05 +0100")') or \
-            b'"02-Jan-2023 02:04:05 +0000"' in good(client.fetch("1", "(INTERNALDATE)"))[0]
+        # The same moment, in the zone that the server likes.
+        assert imaplib.Internaldate2tuple(good(client.fetch("1", "(INTERNALDATE)"))[0]) == \
+            imaplib.Internaldate2tuple(b'1 (INTERNALDATE %b)' % DATE.encode())
         assert b"\\Seen" in good(client.fetch("1", "(FLAGS)"))[0] and b"label" in good(client.fetch("1", "(FLAGS)"))[0]
         assert good(client.fetch("2", "(RFC822)"))[0][1] == letter(2)
         assert good(client.fetch("3", "(RFC822.HEADER RFC822.TEXT)"))[0][1] == letter(3).split(b"a body")[0]
@@ -354,7 +355,7 @@ def test_compressed(ours, account):
         assert b"a OK" in ask(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(body), body))
         assert b"b OK" in ask(b"b SELECT INBOX\r\n")
         assert body in ask(b"c FETCH 1 BODY.PEEK[]\r\n")
-        assert b"d BAD" in ask(b"d COMPRESS DEFLATE\r\n") or b"d NO" in ask(b"e COMPRESS DEFLATE\r\n")
+        assert re.match(rb"d (NO|BAD) ", ask(b"d COMPRESS DEFLATE\r\n"))
 
 
 def test_a_reload_changes_limits_and_drops_nobody(house, posthorn_program, tmp_path):

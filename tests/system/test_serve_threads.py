@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.house import wait_until
+from lab.imap import Wire, quoted
 from lab.load import USERS, Load, prepare
 
 SECONDS = 10
@@ -82,6 +83,39 @@ def read(server, user, password):
     reader.quit()
 
 
+def read_by_imap(server, user, password):
+    """Looks at everything, changes much of it, and waits for more."""
+    with Wire(server.ports["imaps"], tls(server)) as wire:
+        wire.ok("LOGIN", quoted(user), quoted(password))
+        wire.ok("ENABLE", "QRESYNC")
+        wire.ok("SELECT", "INBOX")
+        wire.ok("APPEND", "INBOX", b"Subject: appended\r\n\r\nx\r\n")
+        wire.ok("FETCH", "1:*", "(FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])")
+        wire.ok("STORE", "1:*", r"+FLAGS.SILENT (\Flagged label)")
+        wire.ok("SEARCH", "RETURN (ALL SAVE)", "TEXT", '"myself"')
+        wire.ok("UID COPY", "$", "Archive")
+        wire.ok("SORT", "(SUBJECT)", "UTF-8", "ALL")
+        wire.ok("THREAD", "REFERENCES", "UTF-8", "ALL")
+        wire.ok("LIST", '""', "*", "RETURN (STATUS (MESSAGES UNSEEN))")
+        # Somebody else may have been faster.
+        wire.command("MOVE", "1", "Trash")
+        wire.ok("STORE", "*", r"+FLAGS (\Deleted)")
+        wire.ok("EXPUNGE")
+        wire.ok("COMPRESS", "DEFLATE")
+
+
+def idle(server, user, password):
+    """Hears of what comes by another connection."""
+    with Wire(server.ports["imaps"], tls(server)) as wire, Wire(server.ports["imap"]) as other:
+        for one in (wire, other):
+            one.ok("LOGIN", quoted(user), quoted(password))
+        wire.ok("SELECT", "INBOX")
+        tag = wire.idle()
+        other.ok("APPEND", "INBOX", b"Subject: while idle\r\n\r\nx\r\n")
+        wire.hear_until(rb"EXISTS")
+        wire.done(tag)
+
+
 def fail_to_read(server, user):
     # From a network of its own, since such are made to wait.
     with socket.create_connection(("127.0.0.1", server.ports["pop3"]), timeout=60, source_address=("127.0.1.1", 0)) as wire:
@@ -131,6 +165,9 @@ def test_no_two_threads_meet(request, house, threads_program, tmp_path, kind):
         login = (f"reader{number}@posthorn.test", f"reading{number}")
         crowd.start(submit, server, *login)
         crowd.start(read, server, *login)
+        crowd.start(read_by_imap, server, *login)
+        crowd.start(read_by_imap, server, *login)
+        crowd.start(idle, server, *login)
     crowd.start(leave_in_mid_letter, server)
     crowd.start(reload, server)
     crowd.start(administer, server, itertools.count())
@@ -143,5 +180,5 @@ def test_no_two_threads_meet(request, house, threads_program, tmp_path, kind):
     words = server.log.read_text(encoding="utf-8", errors="replace")
     assert REPORT not in words, words[words.index(REPORT):][:8000]
     assert status == 0
-    assert len(crowd.rounds) == 6 and min(crowd.rounds.values()) > 1, crowd.rounds
+    assert len(crowd.rounds) == 8 and min(crowd.rounds.values()) > 1, crowd.rounds
     assert len(load.taken) > 100

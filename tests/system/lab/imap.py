@@ -312,6 +312,7 @@ class PosthornImap(Server):
 
     def add(self, user):
         self.posthorn.add_account(user, PASSWORD)
+        self.posthorn.admin("quota", "set", user, "1G")
 
     def close(self):
         """It ends in order, and nothing is wrong with what it kept."""

@@ -207,9 +207,6 @@ void imap_write_date(struct buffer *out, int64_t microseconds)
         return;
     *end++ = '"';
     end = put_pair(end, (unsigned)date.day);
-    /* RFC 9051 9, date-day-fixed: a blank in front of one digit. */
-    if (end[-2] == '0')
-        end[-2] = ' ';
     *end++ = '-';
     memcpy(end, date_months[date.month - 1], 3);
     end += 3;

@@ -31,7 +31,8 @@ void imap_write_literal8_head(struct buffer *out, uint64_t size);
 /* A mailbox's name (UTF-8 inside) as an astring, in UTF-8 or modified UTF-7. */
 void imap_write_mailbox(struct buffer *out, struct bytes name, bool is_utf8);
 
-/* "17-Jul-1996 02:44:25 -0700" with its quotes; microseconds since 1970, told in UTC ("+0000"). */
+/* "17-Jul-1996 02:44:25 -0700" with its quotes; microseconds since 1970, told in UTC ("+0000"),
+   days of one digit with a zero (RFC 9051 9, date-day-fixed), as clients compare them. */
 void imap_write_date(struct buffer *out, int64_t microseconds);
 
 /* "(\Seen $Forwarded)". Bit STORE_KEYWORD_FIRST + i of flags is keywords[i] (empty: not in

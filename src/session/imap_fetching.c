@@ -72,6 +72,7 @@ struct imap_fetching *imap_fetching_new(struct imap_context *context,
     fetching->is_uid = command->is_uid;
     fetching->slice = (struct imap_fetching_slice){
         .plan = &fetching->plan,
+        .size = IMAP_SLICE,
         .mailbox = imap_selection_mailbox(context->selection),
         .scratch = BUFFER(IMAP_FETCHING_TEXT_MAX),
         .decoded = BUFFER(IMAP_FETCHING_TEXT_MAX),
@@ -299,9 +300,16 @@ static bool hand_over(struct imap_fetching *fetching)
 {
     if (fetching->slice.text.length == 0)
         return true;
-    if (imap_server_is_full(fetching->context->engine))
+    struct imap_server *engine = fetching->context->engine;
+    if (imap_server_is_full(engine))
         return false;
-    imap_server_take_text(fetching->context->engine, &fetching->slice.text);
+    /* Who has read all that there was gets more at once: fewer trips between threads. */
+    bool is_quick = imap_server_text(engine)->length == 0;
+    if (!is_quick)
+        fetching->slice.size = IMAP_SLICE;
+    else if (fetching->slice.size < IMAP_FETCHING_SLICE_MAX)
+        fetching->slice.size *= 2;
+    imap_server_take_text(engine, &fetching->slice.text);
     fetching->is_inside = fetching->slice.rest.is_open;
     return true;
 }

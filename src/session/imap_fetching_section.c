@@ -57,7 +57,7 @@ static size_t piece_size(const struct imap_fetching_rest *rest)
 
 static bool is_full(const struct imap_fetching_slice *slice)
 {
-    return slice->text.length >= IMAP_SLICE;
+    return slice->text.length >= slice->size;
 }
 
 static bool append_plain(struct imap_fetching_slice *slice, struct db *db, uint32_t uid,

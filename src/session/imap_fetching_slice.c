@@ -33,7 +33,7 @@ static size_t rows_to_ask(const struct imap_fetching_slice *slice, const struct 
     if (db_kind(db) == DB_SQLITE)
         return most;
     if (slice->typical > 0)
-        rows = (IMAP_SLICE - slice->text.length) / slice->typical + 1;
+        rows = (slice->size - slice->text.length) / slice->typical + 1;
     else if ((slice->plan->wants & STORE_FETCH_DATA) != 0)
         rows = ROWS_FIRST_DATA;
     else if ((slice->plan->wants & STORE_FETCH_HEADER) != 0)
@@ -105,11 +105,11 @@ static bool read_run(struct imap_fetching_slice *slice, struct db *db, struct fa
                           slice->slots[run.end - 1].uid, run.wanted, slice->plan->wants, fault))
         return false;
     bool goes_on = true;
-    while (goes_on && slice->text.length < IMAP_SLICE && store_fetch_next(&fetch, &row)) {
+    while (goes_on && slice->text.length < slice->size && store_fetch_next(&fetch, &row)) {
         run.read++;
         goes_on = take_row(slice, db, &row, &run, fault);
     }
-    run.has_room = goes_on && slice->text.length < IMAP_SLICE;
+    run.has_room = goes_on && slice->text.length < slice->size;
     if (fault->kind != FAULT_NONE || !store_fetch_finish(&fetch, fault))
         return false;
     if (run.has_room && run.read < run.wanted)
@@ -136,10 +136,10 @@ bool imap_fetching_slice_run(struct imap_fetching_slice *slice, struct db *db, s
 {
     fault_clear(fault);
     /* At once: it would double, and copy, up to there. */
-    buffer_reserve(&slice->text, IMAP_SLICE + IMAP_SLICE / 4);
+    buffer_reserve(&slice->text, slice->size + slice->size / 4);
     if (!go_on(slice, db, fault))
         return false;
-    while (!slice->rest.is_open && slice->done < slice->count && slice->text.length < IMAP_SLICE &&
+    while (!slice->rest.is_open && slice->done < slice->count && slice->text.length < slice->size &&
            !buffer_is_failed(&slice->text)) {
         if (!read_run(slice, db, fault))
             return false;

@@ -5,10 +5,12 @@
 
 #include "base/buffer.h"
 #include "mail/transfer_decoder.h"
+#include "session/imap_context.h"
 #include "session/imap_fetching_plan.h"
 #include "store/store_fetch.h"
 
 enum {
+    IMAP_FETCHING_SLICE_MAX = 4 * IMAP_SLICE,  /* bytes of a slice for who reads them at once */
     IMAP_FETCHING_SLOTS_MAX = 2048,            /* messages that are handed to a worker at once */
     IMAP_FETCHING_STRUCTURE_MAX = 1024 * 1024, /* bytes of a stored body structure that is printed
                                                   part by part */
@@ -47,6 +49,7 @@ struct imap_fetching_slice {
     struct imap_fetching_slot *slots;
     size_t count;
     size_t done;                    /* of them */
+    size_t size;                    /* bytes of text that fill it, about */
     struct imap_fetching_rest rest; /* of slots[done] */
     size_t typical;                 /* bytes that a message took, about; 0 = not known */
     struct buffer scratch;
@@ -62,7 +65,7 @@ struct imap_fetching_slice {
 
 void imap_fetching_slice_clear(struct imap_fetching_slice *slice);
 
-/* Writes until the text has IMAP_SLICE bytes, about, or all slots are done. False: what the text
+/* Writes until the text has slice->size bytes, about, or all slots are done. False: what the text
    holds is of no use. */
 bool imap_fetching_slice_run(struct imap_fetching_slice *slice, struct db *db, struct fault *fault);
 

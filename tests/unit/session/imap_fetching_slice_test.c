@@ -95,6 +95,7 @@ static struct asking *ask(struct store_fixture *fixture, const char *items, size
                                                  .keyword_count = 2,
                                                  .slots = asking->slots,
                                                  .count = count,
+                                                 .size = IMAP_SLICE,
                                                  .scratch = BUFFER(TEXT_MAX),
                                                  .decoded = BUFFER(TEXT_MAX),
                                                  .text = BUFFER(TEXT_MAX)};
@@ -169,10 +170,10 @@ static void every_item_is_answered(void **state)
         {"UID", "UID 1"},
         {"MODSEQ", "MODSEQ (70)"},
         {"THREADID", "THREADID NIL"},
-        {"INTERNALDATE", "INTERNALDATE \" 1-Jan-1970 00:00:02 +0000\""},
-        {"SAVEDATE", "SAVEDATE \" 1-Jan-1970 00:00:02 +0000\""},
+        {"INTERNALDATE", "INTERNALDATE \"01-Jan-1970 00:00:02 +0000\""},
+        {"SAVEDATE", "SAVEDATE \"01-Jan-1970 00:00:02 +0000\""},
         {"RFC822.SIZE", "RFC822.SIZE 430"},
-        {"FAST", "FLAGS () INTERNALDATE \" 1-Jan-1970 00:00:02 +0000\" RFC822.SIZE 430"},
+        {"FAST", "FLAGS () INTERNALDATE \"01-Jan-1970 00:00:02 +0000\" RFC822.SIZE 430"},
         {"ENVELOPE", "ENVELOPE (\"Mon, 7 Feb 1994 21:52:25 -0800\" \"all\" "
                      "((\"Ann\" NIL \"ann\" \"a.example\")) ((\"Ann\" NIL \"ann\" \"a.example\")) "
                      "((\"Ann\" NIL \"ann\" \"a.example\")) NIL NIL NIL NIL NIL)"},

@@ -83,15 +83,13 @@ static bool read_what_is_asked(struct imap_mailboxes *mailboxes, struct db *db)
     switch (mailboxes->verb) {
     case IMAP_LIST:
     case IMAP_LSUB:
-        return store_mailboxes_read(db, mailboxes->account, &mailboxes->list, fault);
+        return store_mailboxes_read(db, mailboxes->account, &mailboxes->list, fault) &&
+               (!mailboxes->wants_deleted_bytes ||
+                store_mailboxes_add_deleted(db, mailboxes->account, &mailboxes->list, fault));
     case IMAP_STATUS:
         return store_mailbox_find(db, mailboxes->account, mailboxes->name,
                                   mailboxes->wants_deleted_bytes, &mailboxes->found,
                                   &mailboxes->is_found, fault);
-    case IMAP_GETQUOTAROOT:
-        return store_mailbox_find(db, mailboxes->account, mailboxes->name, false, &mailboxes->found,
-                                  &mailboxes->is_found, fault) &&
-               store_quota_read(db, mailboxes->account, &mailboxes->quota, fault);
     default:
         return store_quota_read(db, mailboxes->account, &mailboxes->quota, fault);
     }
@@ -111,9 +109,10 @@ static enum imap_progress ask_worker(struct imap_mailboxes *mailboxes)
 {
     mailboxes->step = IMAP_MAILBOXES_READS;
     mailboxes->is_away = true;
-    mailboxes->wants_deleted_bytes =
-        mailboxes->verb == IMAP_STATUS &&
-        (mailboxes->command->status & IMAP_STATUS_DELETED_STORAGE) != 0;
+    unsigned items = mailboxes->verb == IMAP_STATUS ? mailboxes->command->status
+                     : mailboxes->verb == IMAP_LIST ? mailboxes->command->list.status
+                                                    : 0;
+    mailboxes->wants_deleted_bytes = (items & IMAP_STATUS_DELETED_STORAGE) != 0;
     mailboxes->read = (struct worker_job){
         .run = run_read, .done = {.run = come_back_read}, .loop = mailboxes->loop};
     worker_submit(mailboxes->services->workers, &mailboxes->read);
@@ -232,7 +231,7 @@ static void write_resource(struct buffer *out, const char *separator, const char
     imap_write_number(out, (uint64_t)limit);
 }
 
-/* What has no limit is not listed (RFC 9208 4.2.1). */
+/* What has no limit is not listed. There is at least one (RFC 9208 7, quota-list). */
 static void write_quota(const struct store_quota *quota, struct buffer *out)
 {
     const char *separator = "";
@@ -250,14 +249,18 @@ static void write_quota(const struct store_quota *quota, struct buffer *out)
 static enum imap_progress answer_quota(struct imap_mailboxes *mailboxes, struct imap_result *result)
 {
     struct buffer *out = imap_server_text(mailboxes->context->engine);
+    const struct store_quota *quota = &mailboxes->quota;
+    bool is_limited = quota->limit_bytes > 0 || quota->limit_messages > 0;
+    if (mailboxes->verb == IMAP_GETQUOTA && !is_limited)
+        return imap_result_set(result, IMAP_NO, "NONEXISTENT", "There is no quota");
     if (mailboxes->verb == IMAP_GETQUOTAROOT) {
-        if (!mailboxes->is_found)
-            return imap_result_set(result, IMAP_NO, "NONEXISTENT", "There is no such mailbox");
+        /* The mailbox need not be there (RFC 9208 4.1.2). */
         buffer_append_string(out, "* QUOTAROOT ");
         imap_write_mailbox(out, mailboxes->name, imap_context_is_rev2(mailboxes->context));
-        buffer_append_string(out, " \"\"\r\n");
+        buffer_append_string(out, is_limited ? " \"\"\r\n" : "\r\n");
     }
-    write_quota(&mailboxes->quota, out);
+    if (is_limited)
+        write_quota(quota, out);
     return imap_result_set(result, IMAP_OK, NULL, "Completed");
 }
 

@@ -217,8 +217,11 @@ void imap_mailboxes_write_line(const struct imap_mailboxes *mailboxes,
     if (!is_lsub && line->has_selected_below && (list->selects & IMAP_LIST_SUBSCRIBED) != 0)
         buffer_append_string(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
     buffer_append_string(out, "\r\n");
-    /* RFC 5819 2: nothing is said of what cannot be selected. */
-    if ((list->returns & IMAP_LIST_RETURN_STATUS) != 0 && line->item != NULL &&
+    /* RFC 5819 2: nothing is said of what cannot be selected, nor of what is only above others
+       that were meant. */
+    bool is_meant = (list->selects & IMAP_LIST_SUBSCRIBED) == 0 ||
+                    (line->item != NULL && line->item->is_subscribed);
+    if ((list->returns & IMAP_LIST_RETURN_STATUS) != 0 && is_meant && line->item != NULL &&
         line->item->id != 0 && line->item->is_selectable)
         imap_mailboxes_write_status(mailboxes, line->item, line->name, list->status, out);
 }

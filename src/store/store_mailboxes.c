@@ -298,6 +298,31 @@ bool store_mailboxes_read(struct db *db, int64_t account, struct store_mailbox_l
     return true;
 }
 
+static void set_deleted_bytes(struct store_mailbox_list *list, int64_t mailbox, uint64_t bytes)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].id == mailbox)
+            list->items[i].deleted_bytes = bytes;
+}
+
+bool store_mailboxes_add_deleted(struct db *db, int64_t account, struct store_mailbox_list *list,
+                                 struct fault *fault)
+{
+    /* Few mailboxes have any. */
+    static const struct db_statement add = {
+        "SELECT m.mailbox, SUM(m.size) FROM mailbox b JOIN message m ON m.mailbox = b.id "
+        "WHERE b.account = $1 AND b.deleted > 0 AND (m.flags & $2) <> 0 GROUP BY m.mailbox",
+        NULL};
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query(db, &add, DB_VALUES(db_number(account), db_number(STORE_FLAG_DELETED)), &rows,
+                  fault))
+        return false;
+    while (db_rows_next(&rows))
+        set_deleted_bytes(list, db_rows_number(&rows, 0), (uint64_t)db_rows_number(&rows, 1));
+    return db_rows_finish(&rows, fault);
+}
+
 void store_mailbox_list_clear(struct store_mailbox_list *list)
 {
     if (list == NULL)

@@ -323,7 +323,7 @@ class Live(AdminCase):
     """Beside a server that runs."""
 
     def serve(self):
-        options = [word for name in ("submission", "submissions", "pop3", "pop3s", "lmtp")
+        options = [word for name in ("submission", "submissions", "pop3", "pop3s", "imap", "imaps", "lmtp")
                    for word in ("-o", f"listen-{name}=")]
         if os.geteuid() == 0:
             options += ["-o", "user=root"]

@@ -1,4 +1,5 @@
 """serve and dev: from the first start to the last signal."""
+import imaplib
 import os
 import poplib
 import pwd
@@ -17,7 +18,7 @@ import program
 from posthorn_server import DEADLINE, PosthornServer, users_of
 from program import EX_CONFIG, EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE, ProgramCase
 
-PLACES = ("smtp", "submission", "submissions", "pop3", "pop3s")
+PLACES = ("smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps")
 SOURCE = Path(__file__).resolve().parents[2]
 AS_WE_ARE = ("-o", "user=root") if os.geteuid() == 0 else ()
 
@@ -38,7 +39,8 @@ class ServerCase(ProgramCase):
 
     def dev(self, *arguments):
         # Root becomes nobody, who may not write to the home of the test.
-        return self.start("dev", *free_places()[:8], *arguments, extra={"TMPDIR": "/tmp"}, user=()).started()
+        places = free_places()
+        return self.start("dev", *places[:8], *places[10:12], *arguments, extra={"TMPDIR": "/tmp"}, user=()).started()
 
     @property
     def data(self):
@@ -109,6 +111,31 @@ class ServeTest(ServerCase):
         self.assertEqual(reader.stat()[0], 1)
         reader.quit()
 
+    def test_a_letter_is_found_by_imap(self):
+        server = self.serve_here()
+        self.add_account()
+        self.submit(server)
+        client = imaplib.IMAP4("localhost", server.port("imap"), timeout=DEADLINE)
+        self.assertIn("LOGINDISABLED", client.capabilities)
+        self.assertRaisesRegex(imaplib.IMAP4.error, "PRIVACYREQUIRED", client.login, "ann@localhost", "secret")
+        client.starttls(self.trust())
+        client.login("ann@localhost", "secret")
+        self.assertEqual(client.select("INBOX")[1], [b"1"])
+        self.assertEqual(client.search(None, "SUBJECT", "hello")[1], [b"1"])
+        client.logout()
+        client = imaplib.IMAP4_SSL("localhost", server.port("imaps"), ssl_context=self.trust(), timeout=DEADLINE)
+        client.login("ann@localhost", "secret")
+        self.assertIn(b"(MESSAGES 1 UNSEEN 1)", client.status("INBOX", "(MESSAGES UNSEEN)")[1][0])
+        client.logout()
+
+    def test_a_silent_imap_client_is_sent_away(self):
+        server = self.serve_here("-o", "allow-clear-login=imap", "-o", "limit-imap-idle-time=1s")
+        self.add_account()
+        client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=DEADLINE)
+        client.login("ann@localhost", "secret")
+        self.assertTrue(client.readline().startswith(b"* BYE "))
+        client.shutdown()
+
     def test_a_configuration_file_is_followed(self):
         socket_path = self.home / "lmtp"
         path = self.file("posthorn.conf", f"""
@@ -120,6 +147,8 @@ class ServeTest(ServerCase):
             listen-lmtp = {{'unix:{socket_path}'}}
             listen-pop3 = {{'127.0.0.1:0'}}
             listen-pop3s = {{}}
+            listen-imap = {{}}
+            listen-imaps = {{}}
             log-format = json
         """)
         path.chmod(0o600)
@@ -273,8 +302,8 @@ class SignalTest(ServerCase):
         path = self.configured(*first)
         server = self.start("serve", "-c", path).started()
         self.add_account()
-        for trouble, words in (("limit-hops = many\n", ":9: limit-hops"), ("tls-key = x\n", ":9: tls-key"),
-                               ("nonsense\n", ":9: ")):
+        for trouble, words in (("limit-hops = many\n", ":11: limit-hops"), ("tls-key = x\n", ":11: tls-key"),
+                               ("nonsense\n", ":11: ")):
             self.configured(*first, "" + trouble)
             count = sum("reload-refused" in line for line in server.lines)
             server.signal(signal.SIGHUP)

@@ -301,6 +301,7 @@ class Posthorn(Server):
         self.server.start()
         self.port = self.server.ports["lmtp" if is_lmtp else "smtp"]
         self.pop3 = self.server.ports["pop3"]
+        self.imap = self.server.ports["imap"]
 
     def processes(self):
         return [self.server.process.pid]

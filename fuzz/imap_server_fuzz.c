@@ -37,7 +37,8 @@ struct play {
     struct buffer said; /* by the client, since the last step */
     struct buffer output;
     struct buffer events;
-    bool is_message_open; /* of APPEND */
+    struct buffer message; /* of APPEND */
+    bool is_message_open;
     bool is_binary;
     uint64_t message_left;
     size_t messages;
@@ -107,14 +108,14 @@ static void finish(struct play *play, struct bytes answer)
 static void answer_login(struct play *play, struct bytes answer)
 {
     if (bytes_starts_with(answer, BYTES("challenge")))
-        imap_server_challenge(play->server, bytes_skip(answer, 9), play->now);
+        imap_server_login_challenge(play->server, bytes_skip(answer, 9), play->now);
     else if (bytes_starts_with(answer, BYTES("logged-in")))
-        imap_server_logged_in(play->server, bytes_skip(answer, 9), play->now);
+        imap_server_login_done(play->server, bytes_skip(answer, 9), play->now);
     else
         finish(play, BYTES("no"));
     /* A challenge is none to LOGIN. */
     if (imap_server_is_answer_owed(play->server))
-        imap_server_logged_in(play->server, BYTES(""), play->now);
+        imap_server_login_done(play->server, BYTES(""), play->now);
 }
 
 static void answer_append(struct play *play, const struct imap_server_event *event,
@@ -176,7 +177,7 @@ static void hear_piece(struct play *play, struct bytes piece)
     expect(play->is_message_open && piece.length > 0 && piece.length <= play->message_left);
     expect(play->is_binary || !bytes_has_char(piece, '\0'));
     play->message_left -= piece.length;
-    buffer_append(&play->events, piece);
+    buffer_append(&play->message, piece);
 }
 
 static void keep_event(struct play *play, const struct imap_server_event *event)
@@ -211,6 +212,10 @@ static void hear_event(struct play *play, const struct imap_server_event *event)
     if (event->kind == IMAP_SERVER_APPEND_BROKEN)
         play->messages = 0;
     play->is_message_open = false;
+    /* How much came before it was broken depends on the pieces. */
+    if (event->kind == IMAP_SERVER_APPEND_END)
+        buffer_append(&play->events, buffer_bytes(&play->message));
+    buffer_reset(&play->message);
     keep_event(play, event);
     play->is_closed = event->kind == IMAP_SERVER_CLOSED;
     expect(play->is_closed == imap_server_is_closed(play->server) || !play->is_closed);
@@ -361,7 +366,8 @@ static void run(struct play *play, struct bytes script, bool is_in_pieces, uint6
                           .now = 1000,
                           .said = BUFFER(TEXT_LIMIT),
                           .output = BUFFER(TEXT_LIMIT),
-                          .events = BUFFER(TEXT_LIMIT)};
+                          .events = BUFFER(TEXT_LIMIT),
+                          .message = BUFFER(TEXT_LIMIT)};
     struct bytes line;
     prepare(play, script);
     pull(play);
@@ -411,6 +417,7 @@ static void clear(struct play *play)
     buffer_clear(&play->said);
     buffer_clear(&play->output);
     buffer_clear(&play->events);
+    buffer_clear(&play->message);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -31,7 +31,7 @@ static void greet(struct imap_server *server)
 {
     server->state = IMAP_SERVER_NOT_AUTHENTICATED;
     buffer_append_string(&server->output, "* OK [CAPABILITY ");
-    imap_server_append_capabilities(server);
+    imap_server_capability_append(server);
     buffer_append_string(&server->output, "] ");
     imap_server_append_words(&server->output, server->options.name);
     imap_server_say(server, " ready");
@@ -144,12 +144,12 @@ static void give_memory_back(struct imap_server *server)
     if (server->output.length > 0 || server->owed != IMAP_SERVER_OWES_NOTHING || server->has_event)
         return;
     buffer_clear(&server->output);
-    buffer_clear(&server->deferred);
     bool is_idling = server->taking == IMAP_SERVER_TAKES_IDLE;
     if (server->line.length > 0 || (server->is_identified && !is_idling))
         return;
     buffer_clear(&server->line);
     buffer_clear(&server->login);
+    buffer_clear(&server->deferred);
     arena_clear(&server->arena);
 }
 
@@ -272,7 +272,7 @@ static void refuse_message(struct imap_server *server, enum imap_status status, 
     server->is_dropping = true;
     server->deferred_status = status;
     imap_server_append_response(server, &server->deferred, status, code, text);
-    imap_server_drop_rest(server, &server->literal);
+    imap_server_feed_drop_rest(server, &server->literal);
 }
 
 static void finish_command(struct imap_server *server, enum imap_status status, struct bytes code,

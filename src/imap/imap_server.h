@@ -125,10 +125,10 @@ bool imap_server_is_full(const struct imap_server *server);
    empty buffer (with other memory) back. */
 void imap_server_take_text(struct imap_server *server, struct buffer *text);
 
-void imap_server_challenge(struct imap_server *server, struct bytes challenge, int64_t now);
+void imap_server_login_challenge(struct imap_server *server, struct bytes challenge, int64_t now);
 /* OK with the new capabilities; `additional` (may be empty) is what the mechanism has yet to say:
    it then goes as a last challenge, and the empty response is awaited before the OK. */
-void imap_server_logged_in(struct imap_server *server, struct bytes additional, int64_t now);
+void imap_server_login_done(struct imap_server *server, struct bytes additional, int64_t now);
 
 void imap_server_append_go(struct imap_server *server, int64_t now);
 /* From `since` until now the host took nothing although nothing was owed (it wrote a message to a

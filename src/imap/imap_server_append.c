@@ -35,11 +35,11 @@ static void announce(struct imap_server *server, const struct imap_server_litera
 {
     if (literal->size == 0) {
         /* RFC 3502 6.3.11: that is how a client breaks it off. */
-        imap_server_refuse(server, IMAP_NO, NULL, "A message of no bytes");
+        imap_server_feed_refuse(server, IMAP_NO, NULL, "A message of no bytes");
     } else if (literal->size > server->options.limits.append_size) {
-        imap_server_refuse(server, IMAP_NO, "TOOBIG", "The message is too big");
+        imap_server_feed_refuse(server, IMAP_NO, "TOOBIG", "The message is too big");
     } else if (server->append_index >= IMAP_SERVER_APPEND_COUNT_MAX) {
-        imap_server_refuse(server, IMAP_NO, "LIMIT", "Too many messages at once");
+        imap_server_feed_refuse(server, IMAP_NO, "LIMIT", "Too many messages at once");
     } else {
         server->literal = *literal;
         server->owed = IMAP_SERVER_OWES_APPEND;
@@ -61,20 +61,20 @@ void imap_server_append_hear(struct imap_server *server, struct bytes text,
     if (is_first)
         memset(&server->command, 0, sizeof server->command);
     if (!keep_text(server, text, &text, &fault)) {
-        imap_server_refuse_fault(server, &fault);
+        imap_server_feed_refuse_fault(server, &fault);
         return;
     }
     memset(&server->append, 0, sizeof server->append);
     if (!imap_command_parse_append(text, is_first, &mode, &server->arena, &server->command,
                                    &server->append, &is_end, &fault)) {
-        imap_server_refuse_fault(server, &fault);
+        imap_server_feed_refuse_fault(server, &fault);
     } else if (!is_end && literal != NULL) {
         announce(server, literal);
     } else if (is_end && !is_first) {
         server->owed = IMAP_SERVER_OWES_FINISH;
         imap_server_raise(server, IMAP_SERVER_APPEND_DONE)->command = &server->command;
     } else {
-        imap_server_refuse(server, IMAP_BAD, NULL, "APPEND wants a message");
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, "APPEND wants a message");
     }
 }
 
@@ -100,7 +100,7 @@ void imap_server_append_take(struct imap_server *server, struct bytes piece)
 {
     /* RFC 9051 4.3: NUL is for a literal8. */
     if (!server->append.is_binary && bytes_has_char(piece, '\0')) {
-        imap_server_refuse(server, IMAP_BAD, NULL, "NUL is for a literal8 only");
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, "NUL is for a literal8 only");
         return;
     }
     imap_server_raise(server, IMAP_SERVER_APPEND_PIECE)->piece = piece;

@@ -69,7 +69,7 @@ static void append_ways_in(struct imap_server *server)
 }
 
 /* Without the blank in front. */
-void imap_server_append_capabilities(struct imap_server *server)
+void imap_server_capability_append(struct imap_server *server)
 {
     bool is_early = server->state == IMAP_SERVER_NOT_AUTHENTICATED;
     enum when other = is_early ? BEHIND_LOGIN : BEFORE_LOGIN;
@@ -97,10 +97,10 @@ static void finish(struct imap_server *server, const char *text)
     imap_server_forget_command(server);
 }
 
-void imap_server_hear_capability(struct imap_server *server)
+void imap_server_capability_hear(struct imap_server *server)
 {
     buffer_append_string(&server->output, "* CAPABILITY ");
-    imap_server_append_capabilities(server);
+    imap_server_capability_append(server);
     imap_server_say(server, "");
     finish(server, "That is all");
 }
@@ -108,7 +108,7 @@ void imap_server_hear_capability(struct imap_server *server)
 /* ---- ID and NAMESPACE ---- */
 
 /* RFC 2971 4: who attacks need not know more than the name. */
-void imap_server_hear_id(struct imap_server *server)
+void imap_server_capability_hear_id(struct imap_server *server)
 {
     buffer_append_string(&server->output, "* ID (\"name\" \"Posthorn\"");
     if (server->state != IMAP_SERVER_NOT_AUTHENTICATED && server->options.version != NULL)
@@ -118,7 +118,7 @@ void imap_server_hear_id(struct imap_server *server)
 }
 
 /* RFC 9051 6.3.10: mailboxes are one's own; nobody else's are seen. */
-void imap_server_hear_namespace(struct imap_server *server)
+void imap_server_capability_hear_namespace(struct imap_server *server)
 {
     imap_server_say(server, "* NAMESPACE ((\"\" \"/\")) NIL NIL");
     finish(server, "That is all");
@@ -126,7 +126,7 @@ void imap_server_hear_namespace(struct imap_server *server)
 
 /* ---- ENABLE ---- */
 
-void imap_server_hear_enable(struct imap_server *server)
+void imap_server_capability_hear_enable(struct imap_server *server)
 {
     static const struct {
         unsigned bit;

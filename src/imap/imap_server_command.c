@@ -60,15 +60,15 @@ static const struct {
     unsigned states;
     hear *hear; /* NULL: APPEND without a message, which the parser refuses */
 } rules[IMAP_VERB_COUNT] = {
-    [IMAP_CAPABILITY] = {ANYWHERE, imap_server_hear_capability},
+    [IMAP_CAPABILITY] = {ANYWHERE, imap_server_capability_hear},
     [IMAP_NOOP] = {ANYWHERE, hear_noop},
     [IMAP_LOGOUT] = {ANYWHERE, hear_logout},
-    [IMAP_ID] = {ANYWHERE, imap_server_hear_id},
-    [IMAP_STARTTLS] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_hear_starttls},
-    [IMAP_AUTHENTICATE] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_hear_authenticate},
-    [IMAP_LOGIN] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_hear_login},
+    [IMAP_ID] = {ANYWHERE, imap_server_capability_hear_id},
+    [IMAP_STARTTLS] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_login_hear_starttls},
+    [IMAP_AUTHENTICATE] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_login_hear_authenticate},
+    [IMAP_LOGIN] = {IMAP_SERVER_NOT_AUTHENTICATED, imap_server_login_hear},
     /* RFC 9051 6.3.1: before any mailbox is selected. */
-    [IMAP_ENABLE] = {IMAP_SERVER_AUTHENTICATED, imap_server_hear_enable},
+    [IMAP_ENABLE] = {IMAP_SERVER_AUTHENTICATED, imap_server_capability_hear_enable},
     [IMAP_SELECT] = {LOGGED_IN, tell_host},
     [IMAP_EXAMINE] = {LOGGED_IN, tell_host},
     [IMAP_CREATE] = {LOGGED_IN, tell_host},
@@ -78,7 +78,7 @@ static const struct {
     [IMAP_UNSUBSCRIBE] = {LOGGED_IN, tell_host},
     [IMAP_LIST] = {LOGGED_IN, tell_host},
     [IMAP_LSUB] = {LOGGED_IN, tell_host},
-    [IMAP_NAMESPACE] = {LOGGED_IN, imap_server_hear_namespace},
+    [IMAP_NAMESPACE] = {LOGGED_IN, imap_server_capability_hear_namespace},
     [IMAP_STATUS] = {LOGGED_IN, tell_host},
     [IMAP_APPEND] = {LOGGED_IN, NULL},
     [IMAP_IDLE] = {LOGGED_IN, hear_idle},
@@ -127,16 +127,17 @@ bool imap_server_command_identify(struct imap_server *server)
         server->tag_length = tag.length;
     }
     if (!is_read)
-        imap_server_refuse_fault(server, &fault);
+        imap_server_feed_refuse_fault(server, &fault);
     else if (server->verb == IMAP_NO_VERB)
-        imap_server_refuse(server, IMAP_BAD, NULL, "Unknown command");
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, "Unknown command");
     else if ((rules[server->verb].states & server->state) == 0)
-        imap_server_refuse(server, IMAP_BAD, NULL, wrong_state(server, rules[server->verb].states));
+        imap_server_feed_refuse(server, IMAP_BAD, NULL,
+                                wrong_state(server, rules[server->verb].states));
     else if (server->verb == IMAP_LOGIN && !imap_server_login_allows_passwords(server))
         /* Before a literal brings the password. */
-        imap_server_refuse(server, IMAP_NO, "PRIVACYREQUIRED",
-                           imap_server_login_offers_tls(server) ? "Say STARTTLS first"
-                                                                : "Not without TLS");
+        imap_server_feed_refuse(server, IMAP_NO, "PRIVACYREQUIRED",
+                                imap_server_login_offers_tls(server) ? "Say STARTTLS first"
+                                                                     : "Not without TLS");
     return !server->is_dropping;
 }
 
@@ -187,7 +188,7 @@ void imap_server_command_hear(struct imap_server *server, struct bytes text)
     }
     memset(&server->command, 0, sizeof server->command);
     if (!imap_command_parse(text, &mode, &server->arena, &server->command, &fault)) {
-        imap_server_refuse_fault(server, &fault);
+        imap_server_feed_refuse_fault(server, &fault);
         return;
     }
     if (implies_condstore(&server->command))

@@ -69,7 +69,8 @@ static void check_drop(struct imap_server *server, uint64_t count)
     imap_server_end_with_bye(server, "TOOBIG", "That is too much", "too much of a refused command");
 }
 
-void imap_server_drop_rest(struct imap_server *server, const struct imap_server_literal *literal)
+void imap_server_feed_drop_rest(struct imap_server *server,
+                                const struct imap_server_literal *literal)
 {
     buffer_reset(&server->line);
     if (literal == NULL || literal->is_waiting) {
@@ -80,8 +81,8 @@ void imap_server_drop_rest(struct imap_server *server, const struct imap_server_
     check_drop(server, literal->size);
 }
 
-void imap_server_refuse(struct imap_server *server, enum imap_status status, const char *code,
-                        const char *text)
+void imap_server_feed_refuse(struct imap_server *server, enum imap_status status, const char *code,
+                             const char *text)
 {
     server->is_dropping = true;
     server->deferred_status = status;
@@ -93,20 +94,20 @@ void imap_server_refuse(struct imap_server *server, enum imap_status status, con
     }
 }
 
-void imap_server_refuse_fault(struct imap_server *server, const struct fault *fault)
+void imap_server_feed_refuse_fault(struct imap_server *server, const struct fault *fault)
 {
     switch (fault->kind) {
     case FAULT_SYNTAX:
-        imap_server_refuse(server, IMAP_BAD, NULL, fault->message);
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, fault->message);
         break;
     case FAULT_DENIED:
-        imap_server_refuse(server, IMAP_NO, "CANNOT", fault->message);
+        imap_server_feed_refuse(server, IMAP_NO, "CANNOT", fault->message);
         break;
     case FAULT_LIMIT:
-        imap_server_refuse(server, IMAP_NO, "LIMIT", fault->message);
+        imap_server_feed_refuse(server, IMAP_NO, "LIMIT", fault->message);
         break;
     default:
-        imap_server_refuse(server, IMAP_NO, "UNAVAILABLE", "Out of memory");
+        imap_server_feed_refuse(server, IMAP_NO, "UNAVAILABLE", "Out of memory");
         break;
     }
 }
@@ -141,11 +142,11 @@ static void hear_literal(struct imap_server *server, const struct imap_server_li
         return;
     }
     if (server->literal_count >= IMAP_SERVER_LITERAL_COUNT_MAX) {
-        imap_server_refuse(server, IMAP_BAD, NULL, "Too many literals");
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, "Too many literals");
         return;
     }
     if (is_literal_too_big(server, literal)) {
-        imap_server_refuse(server, IMAP_BAD, "TOOBIG", "The literal is too big");
+        imap_server_feed_refuse(server, IMAP_BAD, "TOOBIG", "The literal is too big");
         return;
     }
     if (literal->is_waiting)
@@ -167,7 +168,7 @@ static void hear_command_line(struct imap_server *server, struct bytes text)
     else if (imap_server_command_identify(server))
         imap_server_command_hear(server, text);
     if (server->is_dropping)
-        imap_server_drop_rest(server, has_literal ? &literal : NULL);
+        imap_server_feed_drop_rest(server, has_literal ? &literal : NULL);
 }
 
 static void hear_idle_line(struct imap_server *server, struct bytes text)
@@ -195,7 +196,7 @@ static void hear_bad_line(struct imap_server *server, const char *text)
     default:
         /* For its tag; that it may be wrong as well is no matter. */
         if (imap_server_command_identify(server))
-            imap_server_refuse(server, IMAP_BAD, NULL, text);
+            imap_server_feed_refuse(server, IMAP_BAD, NULL, text);
         break;
     }
 }
@@ -207,7 +208,7 @@ static void hear_line(struct imap_server *server, struct bytes text)
     case IMAP_SERVER_TAKES_RESPONSE:
         imap_server_login_respond(server, text);
         if (server->is_dropping)
-            imap_server_drop_rest(server, NULL);
+            imap_server_feed_drop_rest(server, NULL);
         break;
     case IMAP_SERVER_TAKES_LAST:
         imap_server_login_respond_last(server, text);
@@ -236,7 +237,7 @@ static void end_line(struct imap_server *server)
     }
     hear_bad_line(server, "A line must end with CRLF");
     if (server->is_dropping)
-        imap_server_drop_rest(server, NULL);
+        imap_server_feed_drop_rest(server, NULL);
 }
 
 /* A line of a refused command: only its end matters, for a literal may follow. */
@@ -253,11 +254,12 @@ static void drop_line(struct imap_server *server, struct bytes piece, bool has_e
     struct bytes text = buffer_bytes(&server->line);
     bool has_literal = bytes_ends_with(text, BYTES("\r\n")) &&
                        find_literal(bytes_slice(text, 0, text.length - 2), &literal);
-    imap_server_drop_rest(server, has_literal ? &literal : NULL);
+    imap_server_feed_drop_rest(server, has_literal ? &literal : NULL);
 }
 
 static void refuse_long_line(struct imap_server *server, struct bytes piece)
 {
+    server->dropped = server->line.length - server->tail;
     buffer_append(&server->line, bytes_slice(piece, 0, line_room(server)));
     hear_bad_line(server, "The line is too long");
     buffer_reset(&server->line);

@@ -126,11 +126,12 @@ void imap_server_count_error(struct imap_server *server);
 
 /* The command in hand is refused, now or when the rest of it was read away. For whoever hears it.
  */
-void imap_server_refuse(struct imap_server *server, enum imap_status status, const char *code,
-                        const char *text);
-void imap_server_refuse_fault(struct imap_server *server, const struct fault *fault);
+void imap_server_feed_refuse(struct imap_server *server, enum imap_status status, const char *code,
+                             const char *text);
+void imap_server_feed_refuse_fault(struct imap_server *server, const struct fault *fault);
 /* Drops what comes of the refused command. `literal`: what its line ended with; NULL = nothing. */
-void imap_server_drop_rest(struct imap_server *server, const struct imap_server_literal *literal);
+void imap_server_feed_drop_rest(struct imap_server *server,
+                                const struct imap_server_literal *literal);
 
 /* ---- imap_server_command.c ---- */
 
@@ -141,19 +142,19 @@ void imap_server_command_hear(struct imap_server *server, struct bytes text);
 
 /* ---- imap_server_capability.c ---- */
 
-void imap_server_append_capabilities(struct imap_server *server);
-void imap_server_hear_capability(struct imap_server *server);
-void imap_server_hear_id(struct imap_server *server);
-void imap_server_hear_namespace(struct imap_server *server);
-void imap_server_hear_enable(struct imap_server *server);
+void imap_server_capability_append(struct imap_server *server);
+void imap_server_capability_hear(struct imap_server *server);
+void imap_server_capability_hear_id(struct imap_server *server);
+void imap_server_capability_hear_namespace(struct imap_server *server);
+void imap_server_capability_hear_enable(struct imap_server *server);
 
 /* ---- imap_server_login.c ---- */
 
 bool imap_server_login_allows_passwords(const struct imap_server *server);
 bool imap_server_login_offers_tls(const struct imap_server *server);
-void imap_server_hear_starttls(struct imap_server *server);
-void imap_server_hear_login(struct imap_server *server);
-void imap_server_hear_authenticate(struct imap_server *server);
+void imap_server_login_hear_starttls(struct imap_server *server);
+void imap_server_login_hear(struct imap_server *server);
+void imap_server_login_hear_authenticate(struct imap_server *server);
 /* A line of the exchange, without its end. */
 void imap_server_login_respond(struct imap_server *server, struct bytes line);
 void imap_server_login_respond_last(struct imap_server *server, struct bytes line);

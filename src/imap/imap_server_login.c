@@ -28,14 +28,14 @@ static bool is_offered(const struct imap_server *server, struct bytes mechanism)
 
 /* ---- STARTTLS ---- */
 
-void imap_server_hear_starttls(struct imap_server *server)
+void imap_server_login_hear_starttls(struct imap_server *server)
 {
     if (server->is_encrypted) {
-        imap_server_refuse(server, IMAP_BAD, NULL, "TLS stands already");
+        imap_server_feed_refuse(server, IMAP_BAD, NULL, "TLS stands already");
         return;
     }
     if (!server->options.has_tls_at_hand) {
-        imap_server_refuse(server, IMAP_NO, "CANNOT", "There is no TLS here");
+        imap_server_feed_refuse(server, IMAP_NO, "CANNOT", "There is no TLS here");
         return;
     }
     imap_server_say_tagged(server, IMAP_OK, NULL, "Begin TLS now");
@@ -46,7 +46,7 @@ void imap_server_hear_starttls(struct imap_server *server)
 
 /* ---- LOGIN ---- */
 
-void imap_server_hear_login(struct imap_server *server)
+void imap_server_login_hear(struct imap_server *server)
 {
     server->owed = IMAP_SERVER_OWES_LOGIN;
     struct imap_server_event *event = imap_server_raise(server, IMAP_SERVER_LOGIN);
@@ -64,15 +64,15 @@ static struct imap_server_event *raise_response(struct imap_server *server,
     return event;
 }
 
-void imap_server_hear_authenticate(struct imap_server *server)
+void imap_server_login_hear_authenticate(struct imap_server *server)
 {
     struct bytes mechanism = server->command.authenticate.mechanism;
     if (mechanism.length > IMAP_SERVER_MECHANISM_MAX || !is_offered(server, mechanism)) {
         bool is_clear = !imap_server_login_allows_passwords(server);
-        imap_server_refuse(server, IMAP_NO, is_clear ? "PRIVACYREQUIRED" : "CANNOT",
-                           is_clear && imap_server_login_offers_tls(server)
-                               ? "No such mechanism here; say STARTTLS first"
-                               : "No such mechanism here");
+        imap_server_feed_refuse(server, IMAP_NO, is_clear ? "PRIVACYREQUIRED" : "CANNOT",
+                                is_clear && imap_server_login_offers_tls(server)
+                                    ? "No such mechanism here; say STARTTLS first"
+                                    : "No such mechanism here");
         return;
     }
     memcpy(server->mechanism, mechanism.data, mechanism.length);
@@ -83,7 +83,7 @@ void imap_server_hear_authenticate(struct imap_server *server)
 
 void imap_server_login_break(struct imap_server *server, const char *text)
 {
-    imap_server_refuse(server, IMAP_BAD, NULL, text);
+    imap_server_feed_refuse(server, IMAP_BAD, NULL, text);
     raise_response(server, IMAP_SERVER_AUTH_RESPONSE);
 }
 
@@ -115,7 +115,7 @@ static void challenge(struct imap_server *server, struct bytes text, enum imap_s
     buffer_reset(&server->login);
 }
 
-void imap_server_challenge(struct imap_server *server, struct bytes text, int64_t now)
+void imap_server_login_challenge(struct imap_server *server, struct bytes text, int64_t now)
 {
     if (server->owed != IMAP_SERVER_OWES_LOGIN || server->verb != IMAP_AUTHENTICATE)
         return;
@@ -133,7 +133,7 @@ static void let_in(struct imap_server *server)
     server->errors = 0;
     buffer_append(&server->output, bytes_of(server->tag, server->tag_length));
     buffer_append_string(&server->output, " OK [CAPABILITY ");
-    imap_server_append_capabilities(server);
+    imap_server_capability_append(server);
     imap_server_say(server, "] Logged in");
     imap_server_forget_command(server);
     /* Commands are longer from here on, and no longer secret. */
@@ -143,7 +143,7 @@ static void let_in(struct imap_server *server)
     arena_init(&server->arena, IMAP_COMMAND_ARENA_MAX);
 }
 
-void imap_server_logged_in(struct imap_server *server, struct bytes additional, int64_t now)
+void imap_server_login_done(struct imap_server *server, struct bytes additional, int64_t now)
 {
     if (server->owed != IMAP_SERVER_OWES_LOGIN)
         return;

@@ -56,7 +56,7 @@ void message_needle_free(struct message_needle *needle)
         return;
     buffer_clear(&needle->text);
     buffer_clear(&needle->scratch);
-    message_matcher_clear(&needle->matcher);
+    message_pattern_matcher_clear(&needle->matcher);
     free(needle);
 }
 
@@ -69,9 +69,9 @@ bool message_needle_is_in(struct message_needle *needle, struct bytes text)
 {
     if (message_pattern_ascii(text) == text.length)
         return message_pattern_is_in(&needle->pattern, text);
-    message_matcher_begin(&needle->matcher, &needle->pattern);
-    message_matcher_feed(&needle->matcher, text);
-    message_matcher_finish(&needle->matcher);
+    message_pattern_matcher_begin(&needle->matcher, &needle->pattern);
+    message_pattern_matcher_feed(&needle->matcher, text);
+    message_pattern_matcher_finish(&needle->matcher);
     return needle->matcher.is_found;
 }
 

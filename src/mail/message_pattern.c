@@ -116,7 +116,8 @@ size_t message_pattern_ascii(struct bytes text)
 
 /* ---- in pieces ---- */
 
-void message_matcher_begin(struct message_matcher *matcher, const struct message_pattern *pattern)
+void message_pattern_matcher_begin(struct message_matcher *matcher,
+                                   const struct message_pattern *pattern)
 {
     matcher->pattern = pattern;
     matcher->fold = (struct message_fold){0};
@@ -127,7 +128,7 @@ void message_matcher_begin(struct message_matcher *matcher, const struct message
     matcher->is_found = pattern->text.length == 0;
 }
 
-void message_matcher_clear(struct message_matcher *matcher)
+void message_pattern_matcher_clear(struct message_matcher *matcher)
 {
     buffer_clear(&matcher->folded);
     buffer_clear(&matcher->tail);
@@ -171,7 +172,7 @@ static void feed_folded(struct message_matcher *matcher)
         buffer_reset(&matcher->folded);
 }
 
-bool message_matcher_feed(struct message_matcher *matcher, struct bytes in)
+bool message_pattern_matcher_feed(struct message_matcher *matcher, struct bytes in)
 {
     while (in.length > 0 && !matcher->is_found && !buffer_is_failed(&matcher->folded)) {
         size_t count = message_fold_is_at_rest(&matcher->fold) ? message_pattern_ascii(in) : 0;
@@ -187,7 +188,7 @@ bool message_matcher_feed(struct message_matcher *matcher, struct bytes in)
     return !buffer_is_failed(&matcher->folded) && !buffer_is_failed(&matcher->tail);
 }
 
-bool message_matcher_finish(struct message_matcher *matcher)
+bool message_pattern_matcher_finish(struct message_matcher *matcher)
 {
     if (!matcher->is_found) {
         message_fold_finish(&matcher->fold, &matcher->folded);

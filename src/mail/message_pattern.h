@@ -35,10 +35,11 @@ struct message_matcher {
 };
 
 /* Keeps the memory for the next time. */
-void message_matcher_begin(struct message_matcher *matcher, const struct message_pattern *pattern);
+void message_pattern_matcher_begin(struct message_matcher *matcher,
+                                   const struct message_pattern *pattern);
 /* UTF-8 that is not folded. False: memory. */
-bool message_matcher_feed(struct message_matcher *matcher, struct bytes in);
-bool message_matcher_finish(struct message_matcher *matcher);
-void message_matcher_clear(struct message_matcher *matcher);
+bool message_pattern_matcher_feed(struct message_matcher *matcher, struct bytes in);
+bool message_pattern_matcher_finish(struct message_matcher *matcher);
+void message_pattern_matcher_clear(struct message_matcher *matcher);
 
 #endif

@@ -59,7 +59,7 @@ void message_search_free(struct message_search *search)
     buffer_clear(&search->decoded);
     buffer_clear(&search->converted);
     message_charset_clear(&search->charset);
-    message_matcher_clear(&search->matcher);
+    message_pattern_matcher_clear(&search->matcher);
     free(search->stretches);
     free(search);
 }
@@ -170,7 +170,7 @@ static void begin_stretch(struct message_search *search, const struct stretch *s
     /* In a charset that nobody knows what is ASCII is still found. */
     if (!message_charset_begin(&search->charset, stretch->charset))
         message_charset_begin(&search->charset, BYTES("UTF-8"));
-    message_matcher_begin(&search->matcher, &search->needle->pattern);
+    message_pattern_matcher_begin(&search->matcher, &search->needle->pattern);
 }
 
 static bool feed_header(struct message_search *search, struct bytes piece, bool is_last)
@@ -191,18 +191,19 @@ static bool feed_header(struct message_search *search, struct bytes piece, bool 
 static bool feed_charset(struct message_search *search, struct bytes text)
 {
     if (search->charset.is_utf8)
-        return message_matcher_feed(&search->matcher, text);
+        return message_pattern_matcher_feed(&search->matcher, text);
     while (text.length > 0 && !search->matcher.is_found) {
         size_t ascii =
             message_charset_is_at_rest(&search->charset) ? message_pattern_ascii(text) : 0;
-        if (ascii > 0 && !message_matcher_feed(&search->matcher, bytes_slice(text, 0, ascii)))
+        if (ascii > 0 &&
+            !message_pattern_matcher_feed(&search->matcher, bytes_slice(text, 0, ascii)))
             return false;
         text = bytes_skip(text, ascii);
         struct bytes step = bytes_slice(text, 0, DECODE_STEP);
         buffer_reset(&search->converted);
         message_charset_feed(&search->charset, step, &search->converted);
         if (buffer_is_failed(&search->converted) ||
-            !message_matcher_feed(&search->matcher, buffer_bytes(&search->converted)))
+            !message_pattern_matcher_feed(&search->matcher, buffer_bytes(&search->converted)))
             return false;
         text = bytes_skip(text, step.length);
     }
@@ -225,8 +226,8 @@ static bool finish_text(struct message_search *search, enum transfer_encoding en
         return false;
     buffer_reset(&search->converted);
     message_charset_finish(&search->charset, &search->converted);
-    return message_matcher_feed(&search->matcher, buffer_bytes(&search->converted)) &&
-           message_matcher_finish(&search->matcher);
+    return message_pattern_matcher_feed(&search->matcher, buffer_bytes(&search->converted)) &&
+           message_pattern_matcher_finish(&search->matcher);
 }
 
 static bool feed_text(struct message_search *search, enum transfer_encoding encoding,

@@ -1,6 +1,6 @@
 /* The server's side of TLS: who we are, from PEM files. TLS 1.2 at least, forward secrecy always,
- * no sessions resumed under TLS 1.3. Sessions are made by net_tls_accept and used as those of a client
- * are (net/net_tls.h). */
+ * no sessions resumed under TLS 1.3. Sessions are made by net_tls_accept and used as those of a
+ * client are (net/net_tls.h). */
 #ifndef NET_NET_TLS_SERVER_H
 #define NET_NET_TLS_SERVER_H
 

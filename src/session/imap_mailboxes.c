@@ -83,9 +83,9 @@ static bool read_what_is_asked(struct imap_mailboxes *mailboxes, struct db *db)
     switch (mailboxes->verb) {
     case IMAP_LIST:
     case IMAP_LSUB:
-        return store_mailboxes_read(db, mailboxes->account, &mailboxes->list, fault) &&
+        return store_mailbox_list_read(db, mailboxes->account, &mailboxes->list, fault) &&
                (!mailboxes->wants_deleted_bytes ||
-                store_mailboxes_add_deleted(db, mailboxes->account, &mailboxes->list, fault));
+                store_mailbox_list_add_deleted(db, mailboxes->account, &mailboxes->list, fault));
     case IMAP_STATUS:
         return store_mailbox_find(db, mailboxes->account, mailboxes->name,
                                   mailboxes->wants_deleted_bytes, &mailboxes->found,
@@ -278,7 +278,7 @@ static enum imap_progress go_on_listing(struct imap_mailboxes *mailboxes,
     while (mailboxes->next < mailboxes->line_count) {
         if (imap_server_is_full(engine))
             return IMAP_FULL;
-        imap_mailboxes_write_line(mailboxes, &mailboxes->lines[mailboxes->next++],
+        imap_mailboxes_list_write(mailboxes, &mailboxes->lines[mailboxes->next++],
                                   imap_server_text(engine));
     }
     return end_list(result);
@@ -288,7 +288,7 @@ static enum imap_progress begin_listing(struct imap_mailboxes *mailboxes,
                                         struct imap_result *result)
 {
     struct fault fault;
-    if (!imap_mailboxes_choose(mailboxes, &fault))
+    if (!imap_mailboxes_list_choose(mailboxes, &fault))
         return imap_result_fault(result, mailboxes->context, SESSION_TROUBLE_MEMORY, &fault);
     mailboxes->step = IMAP_MAILBOXES_LISTS;
     return go_on_listing(mailboxes, result);

@@ -60,9 +60,9 @@ struct imap_mailboxes {
 };
 
 /* Chooses what LIST and LSUB answer. False: memory. */
-bool imap_mailboxes_choose(struct imap_mailboxes *mailboxes, struct fault *fault);
+bool imap_mailboxes_list_choose(struct imap_mailboxes *mailboxes, struct fault *fault);
 /* Writes a line of it, and the STATUS behind it. */
-void imap_mailboxes_write_line(const struct imap_mailboxes *mailboxes,
+void imap_mailboxes_list_write(const struct imap_mailboxes *mailboxes,
                                const struct imap_mailboxes_line *line, struct buffer *out);
 
 /* "* STATUS name (...)" with its end. */

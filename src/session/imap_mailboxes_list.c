@@ -138,7 +138,7 @@ static bool keep_lines(struct choice *choice)
     return true;
 }
 
-bool imap_mailboxes_choose(struct imap_mailboxes *mailboxes, struct fault *fault)
+bool imap_mailboxes_list_choose(struct imap_mailboxes *mailboxes, struct fault *fault)
 {
     const struct imap_list *list = &mailboxes->command->list;
     bool is_lsub = mailboxes->verb == IMAP_LSUB;
@@ -203,7 +203,7 @@ static void write_attributes(const struct imap_mailboxes *mailboxes,
         write_attribute(out, uses[item->role]);
 }
 
-void imap_mailboxes_write_line(const struct imap_mailboxes *mailboxes,
+void imap_mailboxes_list_write(const struct imap_mailboxes *mailboxes,
                                const struct imap_mailboxes_line *line, struct buffer *out)
 {
     const struct imap_list *list = &mailboxes->command->list;

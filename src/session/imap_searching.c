@@ -325,7 +325,8 @@ static bool look(struct imap_searching *searching, enum imap_progress *progress,
 static bool begin_answer(struct imap_searching *searching, struct fault *fault)
 {
     searching->stage = IMAP_SEARCHING_ANSWERS;
-    return (searching->returns & IMAP_RETURN_SAVE) == 0 || imap_searching_save(searching, fault);
+    return (searching->returns & IMAP_RETURN_SAVE) == 0 ||
+           imap_searching_answer_save(searching, fault);
 }
 
 /* What is ready goes on at once, up to the answer. */
@@ -397,7 +398,7 @@ enum imap_progress imap_searching_go_on(struct imap_searching *searching,
         if (progress != IMAP_DONE)
             return progress;
     }
-    if (!imap_searching_write(searching))
+    if (!imap_searching_answer_write(searching))
         return IMAP_FULL;
     return imap_result_set(result, IMAP_OK, NULL, "Completed");
 }

@@ -159,7 +159,7 @@ static bool write_ordered(struct imap_searching *searching)
     return true;
 }
 
-bool imap_searching_write(struct imap_searching *searching)
+bool imap_searching_answer_write(struct imap_searching *searching)
 {
     if (is_full(searching))
         return false;
@@ -171,7 +171,7 @@ bool imap_searching_write(struct imap_searching *searching)
 /* ---- "$" ---- */
 
 /* RFC 5182 2.1: where only the ends were asked for, they are all that was found. */
-bool imap_searching_save(struct imap_searching *searching, struct fault *fault)
+bool imap_searching_answer_save(struct imap_searching *searching, struct fault *fault)
 {
     const struct imap_view *view = imap_selection_view(searching->context->selection);
     struct store_uid_range *ranges = calloc(searching->hit_count + 1, sizeof *ranges);

@@ -51,8 +51,8 @@ struct imap_searching {
 /* imap_searching_answer.c */
 
 /* Writes untagged responses as far as there is room. False: not yet all. */
-bool imap_searching_write(struct imap_searching *searching);
+bool imap_searching_answer_write(struct imap_searching *searching);
 /* SEARCHRES (RFC 5182): what "$" stands for from now on. False: memory. */
-bool imap_searching_save(struct imap_searching *searching, struct fault *fault);
+bool imap_searching_answer_save(struct imap_searching *searching, struct fault *fault);
 
 #endif

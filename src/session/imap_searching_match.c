@@ -21,15 +21,15 @@ struct match {
     const struct store_fetched *message;
 };
 
-void imap_searching_reader_init(struct imap_searching_reader *reader, struct db *db,
-                                int64_t mailbox)
+void imap_searching_match_reader_init(struct imap_searching_reader *reader, struct db *db,
+                                      int64_t mailbox)
 {
     *reader = (struct imap_searching_reader){.db = db, .mailbox = mailbox};
     buffer_init(&reader->text, TEXT_MAX);
     buffer_init(&reader->rest, STORE_FETCH_DATA_MAX);
 }
 
-void imap_searching_reader_clear(struct imap_searching_reader *reader)
+void imap_searching_match_reader_clear(struct imap_searching_reader *reader)
 {
     message_search_free(reader->search);
     buffer_clear(&reader->text);

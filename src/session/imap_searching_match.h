@@ -34,9 +34,9 @@ struct imap_searching_reader {
     uint64_t bytes;    /* read so far, about */
     struct fault fault;
 };
-void imap_searching_reader_init(struct imap_searching_reader *reader, struct db *db,
-                                int64_t mailbox);
-void imap_searching_reader_clear(struct imap_searching_reader *reader);
+void imap_searching_match_reader_init(struct imap_searching_reader *reader, struct db *db,
+                                      int64_t mailbox);
+void imap_searching_match_reader_clear(struct imap_searching_reader *reader);
 
 /* Keys of the view. */
 enum imap_searching_answer

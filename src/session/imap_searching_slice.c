@@ -180,7 +180,7 @@ static void look(struct imap_searching_slice *slice, struct db *db)
     const struct imap_searching_program *program = slice->program;
     struct pass pass = {.slice = slice, .looks_at = IMAP_SEARCHING_UNKNOWN};
     bool is_through = true;
-    imap_searching_reader_init(&pass.reader, db, slice->mailbox);
+    imap_searching_match_reader_init(&pass.reader, db, slice->mailbox);
     for (; is_through && slice->level < IMAP_SEARCHING_LEVELS; slice->level++) {
         if (!program->has_level[slice->level])
             continue;
@@ -197,7 +197,7 @@ static void look(struct imap_searching_slice *slice, struct db *db)
     }
     slice->is_done = is_through;
     slice->fault = pass.reader.fault;
-    imap_searching_reader_clear(&pass.reader);
+    imap_searching_match_reader_clear(&pass.reader);
 }
 
 static void work(struct worker_job *job, void *context)

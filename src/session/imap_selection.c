@@ -69,7 +69,7 @@ static void raise_recent(struct imap_selection *selection)
     if (!selection->is_read_only && !selection->is_rev2 && uid > selection->raised &&
         uid > selection->opened.recent) {
         selection->raised = uid;
-        store_recent_raise(selection->services->store, selection->opened.id, uid);
+        store_view_raise_recent(selection->services->store, selection->opened.id, uid);
     }
 }
 
@@ -80,7 +80,7 @@ static void free_when_idle(struct imap_selection *selection)
     if (selection->is_working)
         return;
     if (selection->is_watching)
-        store_watch_end(selection->services->store, &selection->watch);
+        store_news_watch_end(selection->services->store, &selection->watch);
     selection->is_watching = false;
     if (selection->is_posted)
         return;
@@ -158,7 +158,7 @@ static enum imap_selection_status submit(struct imap_selection *selection,
     selection->status = IMAP_SELECTION_WAITS;
     fault_clear(&selection->fault);
     selection->job = (struct worker_job){
-        .run = imap_selection_work, .done = {.run = come_back}, .loop = selection->loop};
+        .run = imap_selection_read_work, .done = {.run = come_back}, .loop = selection->loop};
     worker_submit(selection->services->workers, &selection->job);
     return IMAP_SELECTION_WAITS;
 }

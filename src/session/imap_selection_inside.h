@@ -37,7 +37,7 @@ struct imap_selection {
     bool is_loaded;
     bool is_watching;
     bool is_freed;
-    uint32_t raised; /* store_recent_raise was called with this */
+    uint32_t raised; /* store_view_raise_recent was called with this */
     char *name;
 
     struct store_mailbox opened;
@@ -62,6 +62,6 @@ struct imap_selection {
 };
 
 /* The worker's part: imap_selection_read.c. */
-void imap_selection_work(struct worker_job *job, void *context);
+void imap_selection_read_work(struct worker_job *job, void *context);
 
 #endif

@@ -94,7 +94,7 @@ static void open_mailbox(struct imap_selection *selection, struct db *db)
     if (!is_found)
         return;
     selection->watch.mailbox = selection->opened.id;
-    if (!store_watch_begin(selection->services->store, &selection->watch, fault))
+    if (!store_news_watch_begin(selection->services->store, &selection->watch, fault))
         return;
     selection->is_watching = true;
     if (!db_begin(db, DB_READ, fault))
@@ -224,7 +224,7 @@ static void read_vanished(struct imap_selection *selection, struct db *db)
     selection->status = is_read ? IMAP_SELECTION_READY : IMAP_SELECTION_FAILED;
 }
 
-void imap_selection_work(struct worker_job *job, void *context)
+void imap_selection_read_work(struct worker_job *job, void *context)
 {
     struct imap_selection *selection = (struct imap_selection *)job;
     if (context == NULL) {

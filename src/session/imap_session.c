@@ -22,19 +22,19 @@ static void hear_event(struct imap_session *session, const struct imap_server_ev
     case IMAP_SERVER_COMPRESS:
         return;
     case IMAP_SERVER_LOGIN:
-        imap_session_begin_login(session, event, now);
+        imap_session_auth_begin_login(session, event, now);
         return;
     case IMAP_SERVER_AUTH:
-        imap_session_begin_auth(session, event, now);
+        imap_session_auth_begin(session, event, now);
         return;
     case IMAP_SERVER_AUTH_RESPONSE:
-        imap_session_respond_auth(session, event->response, now);
+        imap_session_auth_respond(session, event->response, now);
         return;
     case IMAP_SERVER_COMMAND:
-        imap_session_begin_command(session, event->command, now);
+        imap_session_command_begin(session, event->command, now);
         return;
     case IMAP_SERVER_APPEND:
-        imap_session_begin_append(session, event, now);
+        imap_session_append_begin(session, event, now);
         return;
     case IMAP_SERVER_APPEND_PIECE:
         imap_session_append_piece(session, event->piece, false, now);
@@ -43,16 +43,16 @@ static void hear_event(struct imap_session *session, const struct imap_server_ev
         imap_session_append_piece(session, BYTES(""), true, now);
         return;
     case IMAP_SERVER_APPEND_DONE:
-        imap_session_finish_append(session, now);
+        imap_session_append_finish(session, now);
         return;
     case IMAP_SERVER_APPEND_BROKEN:
-        imap_session_drop_family(session);
+        imap_session_command_drop(session);
         return;
     case IMAP_SERVER_IDLE:
-        imap_session_begin_idle(session, now);
+        imap_session_idle_begin(session, now);
         return;
     case IMAP_SERVER_IDLE_DONE:
-        imap_session_end_idle(session, now);
+        imap_session_idle_end(session, now);
         return;
     case IMAP_SERVER_CLOSED:
         session->reason = event->reason;
@@ -65,13 +65,13 @@ void imap_session_go_on(struct imap_session *session, int64_t now)
     struct imap_server_event event;
     while (!session->is_waiting) {
         if (session->step != IMAP_SESSION_RESTS) {
-            if (!imap_session_step(session, now))
+            if (!imap_session_command_step(session, now))
                 return;
         } else if (session->has_idle_news && !imap_server_is_full(session->engine)) {
-            imap_session_go_on_idling(session, now);
+            imap_session_idle_go_on(session, now);
         } else if (imap_server_next(session->engine, &event)) {
             hear_event(session, &event, now);
-        } else if (session->layer == NULL || !imap_session_feed_engine(session, now)) {
+        } else if (session->layer == NULL || !imap_session_compress_feed_engine(session, now)) {
             return;
         }
     }
@@ -103,7 +103,7 @@ static size_t feed(void *engine, struct bytes in, int64_t now)
 {
     struct imap_session *session = engine;
     if (session->layer != NULL)
-        return imap_session_feed_layer(session, in, now);
+        return imap_session_compress_feed(session, in, now);
     size_t taken = 0;
     for (;;) {
         size_t count = imap_server_feed(session->engine, bytes_skip(in, taken), now);
@@ -132,7 +132,7 @@ static struct bytes output(void *engine, int64_t now)
 {
     struct imap_session *session = engine;
     return session->layer == NULL ? imap_server_output(session->engine)
-                                  : imap_session_layer_output(session, now);
+                                  : imap_session_compress_output(session, now);
 }
 
 static void sent(void *engine, size_t count, int64_t now)
@@ -187,7 +187,7 @@ static void tick(void *engine, int64_t now)
     struct imap_session *session = engine;
     imap_server_tick(session->engine, now);
     if (session->login != NULL && imap_server_is_answer_owed(session->engine))
-        imap_session_tick_login(session, now);
+        imap_session_auth_tick(session, now);
     imap_session_go_on(session, now);
 }
 
@@ -201,11 +201,11 @@ static void stop(void *engine, int64_t now)
 static void free_session(struct imap_session *session)
 {
     session_login_free(session->login);
-    imap_session_drop_family(session);
+    imap_session_command_drop(session);
     imap_selection_free(session->context.selection);
     /* Behind those who borrow the command in hand. */
     imap_server_free(session->engine);
-    imap_session_layer_free(session->layer);
+    imap_session_compress_free(session->layer);
     buffer_clear(&session->result.code);
     free(session->account);
     free(session->tls);
@@ -260,7 +260,7 @@ static void *open_session(void *context, struct connection *connection,
     session->service = service;
     session->services = service->services;
     session->connection = connection;
-    session->login_told.run = imap_session_login_told;
+    session->login_told.run = imap_session_auth_told;
     session->told.run = told;
     session->news.run = hear_news;
     session->result = IMAP_RESULT;

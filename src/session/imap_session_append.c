@@ -17,16 +17,16 @@ static void hear_begun(struct imap_session *session, int64_t now)
     if (session->result.status == IMAP_OK)
         imap_server_append_go(session->engine, now);
     else
-        imap_session_begin_sync(session);
+        imap_session_command_begin_sync(session);
 }
 
 static void hear_finished(struct imap_session *session)
 {
-    imap_session_drop_family(session);
-    imap_session_begin_sync(session);
+    imap_session_command_drop(session);
+    imap_session_command_begin_sync(session);
 }
 
-void imap_session_begin_append(struct imap_session *session, const struct imap_server_event *event,
+void imap_session_append_begin(struct imap_session *session, const struct imap_server_event *event,
                                int64_t now)
 {
     struct fault fault;
@@ -34,7 +34,7 @@ void imap_session_begin_append(struct imap_session *session, const struct imap_s
     imap_result_set(&session->result, IMAP_OK, NULL, "Completed");
     if (event->index == 0) {
         session->commands++;
-        imap_session_drop_family(session);
+        imap_session_command_drop(session);
         session->appending = imap_appending_new(&session->context, &fault);
         if (session->appending == NULL) {
             imap_session_refuse_memory(session, &fault, now);
@@ -55,7 +55,7 @@ void imap_session_append_piece(struct imap_session *session, struct bytes piece,
         begin_waiting(session, IMAP_SESSION_APPEND_PIECE, now);
 }
 
-void imap_session_finish_append(struct imap_session *session, int64_t now)
+void imap_session_append_finish(struct imap_session *session, int64_t now)
 {
     if (imap_appending_finish(session->appending, &session->result, now) == IMAP_WAITS)
         begin_waiting(session, IMAP_SESSION_APPEND_FINISHES, now);
@@ -63,7 +63,7 @@ void imap_session_finish_append(struct imap_session *session, int64_t now)
         hear_finished(session);
 }
 
-bool imap_session_go_on_appending(struct imap_session *session, int64_t now)
+bool imap_session_append_go_on(struct imap_session *session, int64_t now)
 {
     if (imap_appending_go_on(session->appending, &session->result, now) == IMAP_WAITS) {
         session->is_waiting = true;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-void imap_session_end_login(struct imap_session *session)
+void imap_session_auth_end(struct imap_session *session)
 {
     session_login_free(session->login);
     session->login = NULL;
@@ -12,7 +12,7 @@ void imap_session_end_login(struct imap_session *session)
 static void refuse_login(struct imap_session *session, enum imap_status status, struct bytes code,
                          const char *text, int64_t now)
 {
-    imap_session_end_login(session);
+    imap_session_auth_end(session);
     imap_server_finish(session->engine, status, code, text, now);
 }
 
@@ -22,14 +22,14 @@ static void accept_login(struct imap_session *session, int64_t now)
     session->account = malloc(sizeof *session->account);
     if (session->account == NULL) {
         fault_set_memory(&fault);
-        imap_session_end_login(session);
+        imap_session_auth_end(session);
         imap_session_refuse_memory(session, &fault, now);
         return;
     }
     *session->account = *session_login_account(session->login);
     session->context.account = session->account;
-    imap_server_logged_in(session->engine, session_login_challenge(session->login), now);
-    imap_session_end_login(session);
+    imap_server_login_done(session->engine, session_login_challenge(session->login), now);
+    imap_session_auth_end(session);
 }
 
 static void hear_login(struct imap_session *session, enum session_login_status status, int64_t now)
@@ -38,7 +38,7 @@ static void hear_login(struct imap_session *session, enum session_login_status s
     case SESSION_LOGIN_WAITS:
         return;
     case SESSION_LOGIN_CHALLENGE:
-        imap_server_challenge(session->engine, session_login_challenge(session->login), now);
+        imap_server_login_challenge(session->engine, session_login_challenge(session->login), now);
         return;
     case SESSION_LOGIN_ACCEPTED:
         accept_login(session, now);
@@ -64,7 +64,7 @@ static void hear_login(struct imap_session *session, enum session_login_status s
 static bool make_login(struct imap_session *session, int64_t now)
 {
     struct fault fault;
-    imap_session_end_login(session);
+    imap_session_auth_end(session);
     session->login =
         session_login_new(session->services, &session->identity, &session->login_told, &fault);
     if (session->login == NULL)
@@ -72,8 +72,8 @@ static bool make_login(struct imap_session *session, int64_t now)
     return session->login != NULL;
 }
 
-void imap_session_begin_login(struct imap_session *session, const struct imap_server_event *event,
-                              int64_t now)
+void imap_session_auth_begin_login(struct imap_session *session,
+                                   const struct imap_server_event *event, int64_t now)
 {
     if (make_login(session, now))
         hear_login(session,
@@ -81,7 +81,7 @@ void imap_session_begin_login(struct imap_session *session, const struct imap_se
                    now);
 }
 
-void imap_session_begin_auth(struct imap_session *session, const struct imap_server_event *event,
+void imap_session_auth_begin(struct imap_session *session, const struct imap_server_event *event,
                              int64_t now)
 {
     if (!make_login(session, now))
@@ -93,20 +93,20 @@ void imap_session_begin_auth(struct imap_session *session, const struct imap_ser
                now);
 }
 
-void imap_session_respond_auth(struct imap_session *session, struct bytes response, int64_t now)
+void imap_session_auth_respond(struct imap_session *session, struct bytes response, int64_t now)
 {
     if (response.data == NULL)
-        imap_session_end_login(session);
+        imap_session_auth_end(session);
     else
         hear_login(session, session_login_respond(session->login, response, now), now);
 }
 
-void imap_session_tick_login(struct imap_session *session, int64_t now)
+void imap_session_auth_tick(struct imap_session *session, int64_t now)
 {
     hear_login(session, session_login_tick(session->login, now), now);
 }
 
-void imap_session_login_told(struct loop_task *task)
+void imap_session_auth_told(struct loop_task *task)
 {
     struct imap_session *session =
         (struct imap_session *)((char *)task - offsetof(struct imap_session, login_told));

@@ -76,7 +76,7 @@ static enum imap_progress go_on_with_family(struct imap_session *session, int64_
     return IMAP_DONE;
 }
 
-void imap_session_drop_family(struct imap_session *session)
+void imap_session_command_drop(struct imap_session *session)
 {
     switch (session->family) {
     case IMAP_SESSION_FETCHING:
@@ -120,7 +120,7 @@ static bool allows_expunge(const struct imap_command *command)
     }
 }
 
-bool imap_session_tell(struct imap_session *session, const struct imap_command *command)
+bool imap_session_command_tell(struct imap_session *session, const struct imap_command *command)
 {
     struct imap_selection *selection = session->context.selection;
     unsigned enabled = imap_server_enabled(session->engine);
@@ -157,11 +157,11 @@ static void tell_condstore(struct imap_session *session)
 
 /* ---- steps ---- */
 
-void imap_session_finish(struct imap_session *session, int64_t now)
+void imap_session_command_finish(struct imap_session *session, int64_t now)
 {
     struct imap_result *result = &session->result;
     session->step = IMAP_SESSION_RESTS;
-    imap_session_drop_family(session);
+    imap_session_command_drop(session);
     if (buffer_is_failed(&result->code)) {
         result->status = IMAP_NO;
         buffer_reset(&result->code);
@@ -179,7 +179,7 @@ static void end_removed(struct imap_session *session, int64_t now)
     imap_server_bye(session->engine, NULL, "The selected mailbox was removed", now);
 }
 
-void imap_session_begin_sync(struct imap_session *session)
+void imap_session_command_begin_sync(struct imap_session *session)
 {
     struct imap_selection *selection = session->context.selection;
     session->step = IMAP_SESSION_TELLS;
@@ -209,10 +209,11 @@ static bool go_on_syncing(struct imap_session *session, int64_t now)
 static bool go_on_telling(struct imap_session *session, int64_t now)
 {
     if (session->context.selection != NULL) {
-        if (imap_server_is_full(session->engine) || !imap_session_tell(session, session->command))
+        if (imap_server_is_full(session->engine) ||
+            !imap_session_command_tell(session, session->command))
             return false;
     }
-    imap_session_finish(session, now);
+    imap_session_command_finish(session, now);
     return true;
 }
 
@@ -224,7 +225,7 @@ static void begin_family(struct imap_session *session, int64_t now)
         return;
     session->family = IMAP_SESSION_NO_FAMILY;
     imap_result_fault(&session->result, &session->context, SESSION_TROUBLE_MEMORY, &fault);
-    imap_session_finish(session, now);
+    imap_session_command_finish(session, now);
 }
 
 static bool go_on_loading(struct imap_session *session, int64_t now)
@@ -244,7 +245,7 @@ static bool go_on_loading(struct imap_session *session, int64_t now)
     imap_result_fault(&session->result, &session->context, SESSION_TROUBLE_READ,
                       imap_selection_fault(selection));
     session->family = IMAP_SESSION_NO_FAMILY;
-    imap_session_finish(session, now);
+    imap_session_command_finish(session, now);
     return true;
 }
 
@@ -259,17 +260,17 @@ static bool go_on_working(struct imap_session *session, int64_t now)
     case IMAP_DONE:
         break;
     }
-    imap_session_drop_family(session);
+    imap_session_command_drop(session);
     if (session->command->verb == IMAP_CLOSE && session->result.status == IMAP_OK) {
-        imap_session_unselect(session);
-        imap_session_finish(session, now);
+        imap_session_select_none(session);
+        imap_session_command_finish(session, now);
     } else {
-        imap_session_begin_sync(session);
+        imap_session_command_begin_sync(session);
     }
     return true;
 }
 
-bool imap_session_step(struct imap_session *session, int64_t now)
+bool imap_session_command_step(struct imap_session *session, int64_t now)
 {
     switch (session->step) {
     case IMAP_SESSION_RESTS:
@@ -277,13 +278,12 @@ bool imap_session_step(struct imap_session *session, int64_t now)
     case IMAP_SESSION_SELECTS:
     case IMAP_SESSION_RESYNCS:
     case IMAP_SESSION_SHOWS:
-        return imap_session_go_on_selecting(session, now);
+        return imap_session_select_go_on(session, now);
     case IMAP_SESSION_LOADS:
         return go_on_loading(session, now);
     case IMAP_SESSION_WORKS:
-        return session->family == IMAP_SESSION_APPENDING
-                   ? imap_session_go_on_appending(session, now)
-                   : go_on_working(session, now);
+        return session->family == IMAP_SESSION_APPENDING ? imap_session_append_go_on(session, now)
+                                                         : go_on_working(session, now);
     case IMAP_SESSION_LOADS_FIRST:
     case IMAP_SESSION_SYNCS:
         return go_on_syncing(session, now);
@@ -306,26 +306,26 @@ static bool needs_view(const struct imap_session *session)
            imap_selection_is_behind(selection);
 }
 
-void imap_session_begin_command(struct imap_session *session, const struct imap_command *command,
+void imap_session_command_begin(struct imap_session *session, const struct imap_command *command,
                                 int64_t now)
 {
     session->commands++;
     session->command = command;
     imap_result_set(&session->result, IMAP_OK, NULL, "Completed");
     if (command->verb == IMAP_SELECT || command->verb == IMAP_EXAMINE) {
-        imap_session_begin_select(session, now);
+        imap_session_select_begin(session, now);
         return;
     }
     tell_condstore(session);
     if (command->verb == IMAP_UNSELECT ||
         (command->verb == IMAP_CLOSE && imap_selection_is_read_only(session->context.selection))) {
-        imap_session_unselect(session);
-        imap_session_finish(session, now);
+        imap_session_select_none(session);
+        imap_session_command_finish(session, now);
         return;
     }
     session->family = family_of(command->verb);
     if (session->family == IMAP_SESSION_NO_FAMILY) {
-        imap_session_begin_sync(session);
+        imap_session_command_begin_sync(session);
     } else if (needs_view(session)) {
         session->step = IMAP_SESSION_LOADS;
         session->is_waiting =

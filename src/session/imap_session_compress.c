@@ -8,7 +8,7 @@ enum {
     LAYER_OUT_MAX = 64 * 1024 * 1024     /* compressed bytes of one output; a bound, never met */
 };
 
-void imap_session_layer_free(struct imap_session_layer *layer)
+void imap_session_compress_free(struct imap_session_layer *layer)
 {
     if (layer == NULL)
         return;
@@ -28,7 +28,7 @@ bool imap_session_compress(struct imap_session *session, int64_t now)
         layer->deflate = deflate_new(&fault);
     }
     if (layer == NULL || layer->deflate == NULL) {
-        imap_session_layer_free(layer);
+        imap_session_compress_free(layer);
         imap_server_fail(session->engine, "out of memory");
         return false;
     }
@@ -59,7 +59,7 @@ static bool expand(struct imap_session *session, struct bytes in, size_t *used)
     return layer->in.length > 0;
 }
 
-bool imap_session_feed_engine(struct imap_session *session, int64_t now)
+bool imap_session_compress_feed_engine(struct imap_session *session, int64_t now)
 {
     struct imap_session_layer *layer = session->layer;
     size_t used = 0;
@@ -72,7 +72,7 @@ bool imap_session_feed_engine(struct imap_session *session, int64_t now)
     return taken > 0;
 }
 
-size_t imap_session_feed_layer(struct imap_session *session, struct bytes in, int64_t now)
+size_t imap_session_compress_feed(struct imap_session *session, struct bytes in, int64_t now)
 {
     size_t taken = 0;
     for (;;) {
@@ -89,7 +89,7 @@ size_t imap_session_feed_layer(struct imap_session *session, struct bytes in, in
 
 /* ---- out ---- */
 
-struct bytes imap_session_layer_output(struct imap_session *session, int64_t now)
+struct bytes imap_session_compress_output(struct imap_session *session, int64_t now)
 {
     struct imap_session_layer *layer = session->layer;
     struct bytes plain = imap_server_output(session->engine);

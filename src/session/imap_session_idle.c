@@ -1,7 +1,7 @@
 /* IDLE (RFC 2177, RFC 9051 6.3.13): what happens to the selected mailbox is told as it happens. */
 #include "session/imap_session_inside.h"
 
-void imap_session_begin_idle(struct imap_session *session, int64_t now)
+void imap_session_idle_begin(struct imap_session *session, int64_t now)
 {
     struct imap_selection *selection = session->context.selection;
     (void)now;
@@ -15,7 +15,7 @@ void imap_session_begin_idle(struct imap_session *session, int64_t now)
 }
 
 /* Brings the view up to date, then tells; each time it is called one of both. */
-void imap_session_go_on_idling(struct imap_session *session, int64_t now)
+void imap_session_idle_go_on(struct imap_session *session, int64_t now)
 {
     struct imap_selection *selection = session->context.selection;
     enum imap_selection_status status = IMAP_SELECTION_READY;
@@ -39,13 +39,13 @@ void imap_session_go_on_idling(struct imap_session *session, int64_t now)
     case IMAP_SELECTION_FAILED:
         break;
     }
-    if (!imap_session_tell(session, NULL))
+    if (!imap_session_command_tell(session, NULL))
         return;
     session->has_synced = false;
     session->has_idle_news = false;
 }
 
-void imap_session_end_idle(struct imap_session *session, int64_t now)
+void imap_session_idle_end(struct imap_session *session, int64_t now)
 {
     (void)now;
     session->is_idling = false;
@@ -54,5 +54,5 @@ void imap_session_end_idle(struct imap_session *session, int64_t now)
     if (session->context.selection != NULL)
         imap_selection_listen(session->context.selection, false);
     imap_result_set(&session->result, IMAP_OK, NULL, "Idled");
-    imap_session_begin_sync(session);
+    imap_session_command_begin_sync(session);
 }

@@ -98,55 +98,55 @@ void imap_session_refuse_memory(struct imap_session *session, const struct fault
                                 int64_t now);
 
 /* imap_session_auth.c */
-void imap_session_begin_login(struct imap_session *session, const struct imap_server_event *event,
-                              int64_t now);
-void imap_session_begin_auth(struct imap_session *session, const struct imap_server_event *event,
+void imap_session_auth_begin_login(struct imap_session *session,
+                                   const struct imap_server_event *event, int64_t now);
+void imap_session_auth_begin(struct imap_session *session, const struct imap_server_event *event,
                              int64_t now);
-void imap_session_respond_auth(struct imap_session *session, struct bytes response, int64_t now);
-void imap_session_tick_login(struct imap_session *session, int64_t now);
-void imap_session_login_told(struct loop_task *task);
-void imap_session_end_login(struct imap_session *session);
+void imap_session_auth_respond(struct imap_session *session, struct bytes response, int64_t now);
+void imap_session_auth_tick(struct imap_session *session, int64_t now);
+void imap_session_auth_told(struct loop_task *task);
+void imap_session_auth_end(struct imap_session *session);
 
 /* imap_session_command.c */
-void imap_session_begin_command(struct imap_session *session, const struct imap_command *command,
+void imap_session_command_begin(struct imap_session *session, const struct imap_command *command,
                                 int64_t now);
 /* One step; false when something must be waited for. */
-bool imap_session_step(struct imap_session *session, int64_t now);
+bool imap_session_command_step(struct imap_session *session, int64_t now);
 /* Ends the command with the result. */
-void imap_session_finish(struct imap_session *session, int64_t now);
-void imap_session_drop_family(struct imap_session *session);
+void imap_session_command_finish(struct imap_session *session, int64_t now);
+void imap_session_command_drop(struct imap_session *session);
 /* The command is done: brings the view up to date, tells the client, and finishes it. */
-void imap_session_begin_sync(struct imap_session *session);
+void imap_session_command_begin_sync(struct imap_session *session);
 /* Writes what is new. False: more is to be written when there is room. */
-bool imap_session_tell(struct imap_session *session, const struct imap_command *command);
+bool imap_session_command_tell(struct imap_session *session, const struct imap_command *command);
 
 /* imap_session_append.c */
-void imap_session_begin_append(struct imap_session *session, const struct imap_server_event *event,
+void imap_session_append_begin(struct imap_session *session, const struct imap_server_event *event,
                                int64_t now);
 void imap_session_append_piece(struct imap_session *session, struct bytes piece, bool is_end,
                                int64_t now);
-void imap_session_finish_append(struct imap_session *session, int64_t now);
+void imap_session_append_finish(struct imap_session *session, int64_t now);
 /* A job of it has come back. */
-bool imap_session_go_on_appending(struct imap_session *session, int64_t now);
+bool imap_session_append_go_on(struct imap_session *session, int64_t now);
 
 /* imap_session_select.c */
-void imap_session_begin_select(struct imap_session *session, int64_t now);
-bool imap_session_go_on_selecting(struct imap_session *session, int64_t now);
-void imap_session_unselect(struct imap_session *session);
+void imap_session_select_begin(struct imap_session *session, int64_t now);
+bool imap_session_select_go_on(struct imap_session *session, int64_t now);
+void imap_session_select_none(struct imap_session *session);
 
 /* imap_session_idle.c */
-void imap_session_begin_idle(struct imap_session *session, int64_t now);
+void imap_session_idle_begin(struct imap_session *session, int64_t now);
 /* News were heard, or the selection has come back. */
-void imap_session_go_on_idling(struct imap_session *session, int64_t now);
-void imap_session_end_idle(struct imap_session *session, int64_t now);
+void imap_session_idle_go_on(struct imap_session *session, int64_t now);
+void imap_session_idle_end(struct imap_session *session, int64_t now);
 
 /* imap_session_compress.c */
 /* False: out of memory. */
 bool imap_session_compress(struct imap_session *session, int64_t now);
-void imap_session_layer_free(struct imap_session_layer *layer);
+void imap_session_compress_free(struct imap_session_layer *layer);
 /* Gives the engine what is plain already. False: it takes nothing, or nothing is there. */
-bool imap_session_feed_engine(struct imap_session *session, int64_t now);
-size_t imap_session_feed_layer(struct imap_session *session, struct bytes in, int64_t now);
-struct bytes imap_session_layer_output(struct imap_session *session, int64_t now);
+bool imap_session_compress_feed_engine(struct imap_session *session, int64_t now);
+size_t imap_session_compress_feed(struct imap_session *session, struct bytes in, int64_t now);
+struct bytes imap_session_compress_output(struct imap_session *session, int64_t now);
 
 #endif

@@ -6,7 +6,7 @@
 #include "imap/imap_write.h"
 #include "store/store_delivery.h"
 
-void imap_session_unselect(struct imap_session *session)
+void imap_session_select_none(struct imap_session *session)
 {
     imap_selection_free(session->context.selection);
     session->context.selection = NULL;
@@ -18,7 +18,7 @@ static bool wants_resync(const struct imap_session *session)
            (imap_server_enabled(session->engine) & IMAP_ENABLED_QRESYNC) != 0;
 }
 
-void imap_session_begin_select(struct imap_session *session, int64_t now)
+void imap_session_select_begin(struct imap_session *session, int64_t now)
 {
     struct fault fault;
     const struct imap_command *command = session->command;
@@ -26,7 +26,7 @@ void imap_session_begin_select(struct imap_session *session, int64_t now)
         /* RFC 9051 7.1, CLOSED: what comes behind it is about the other mailbox. */
         buffer_append(imap_server_text(session->engine),
                       BYTES("* OK [CLOSED] The mailbox before is closed\r\n"));
-        imap_session_unselect(session);
+        imap_session_select_none(session);
     }
     session->enabled = imap_server_enabled(session->engine);
     session->context.selection =
@@ -34,7 +34,7 @@ void imap_session_begin_select(struct imap_session *session, int64_t now)
                            wants_resync(session), &session->told, &session->news, &fault);
     if (session->context.selection == NULL) {
         imap_result_fault(&session->result, &session->context, SESSION_TROUBLE_MEMORY, &fault);
-        imap_session_finish(session, now);
+        imap_session_command_finish(session, now);
         return;
     }
     session->step = IMAP_SESSION_SELECTS;
@@ -100,7 +100,7 @@ static void write_selected(struct imap_session *session)
     const struct store_mailbox *mailbox = imap_selection_opened(selection);
     struct imap_view *view = imap_selection_view(selection);
     struct buffer *out = imap_server_text(session->engine);
-    imap_view_write_flags(view, imap_selection_is_read_only(selection), out);
+    imap_view_tell_flags(view, imap_selection_is_read_only(selection), out);
     view->has_untold_keywords = false;
     write_count(out, mailbox->messages, "EXISTS");
     if (!imap_context_is_rev2(&session->context))
@@ -124,7 +124,7 @@ static bool finish_selected(struct imap_session *session, int64_t now)
     bool is_read_only = imap_selection_is_read_only(session->context.selection);
     imap_result_set(&session->result, IMAP_OK, is_read_only ? "READ-ONLY" : "READ-WRITE",
                     is_read_only ? "Examined" : "Selected");
-    imap_session_finish(session, now);
+    imap_session_command_finish(session, now);
     return true;
 }
 
@@ -216,7 +216,7 @@ static bool show_changed(struct imap_session *session, int64_t now)
             continue;
         if (out->length >= IMAP_SLICE)
             return false;
-        imap_view_write_message(view, session->shown, true, &how, out);
+        imap_view_tell_message(view, session->shown, true, &how, out);
     }
     return finish_selected(session, now);
 }
@@ -231,12 +231,12 @@ static bool fail_selecting(struct imap_session *session, int64_t now)
                           imap_selection_fault(selection));
     else
         imap_result_set(&session->result, IMAP_NO, "NONEXISTENT", "No such mailbox");
-    imap_session_unselect(session);
-    imap_session_finish(session, now);
+    imap_session_select_none(session);
+    imap_session_command_finish(session, now);
     return true;
 }
 
-bool imap_session_go_on_selecting(struct imap_session *session, int64_t now)
+bool imap_session_select_go_on(struct imap_session *session, int64_t now)
 {
     struct fault fault;
     struct imap_selection *selection = session->context.selection;
@@ -251,8 +251,8 @@ bool imap_session_go_on_selecting(struct imap_session *session, int64_t now)
         if (begin_resync(session, &fault))
             return true;
         imap_result_fault(&session->result, &session->context, SESSION_TROUBLE_MEMORY, &fault);
-        imap_session_unselect(session);
-        imap_session_finish(session, now);
+        imap_session_select_none(session);
+        imap_session_command_finish(session, now);
         return true;
     case IMAP_SESSION_RESYNCS:
         write_vanished(session);

@@ -112,12 +112,12 @@ bool imap_view_tell(struct imap_view *view, const struct imap_view_telling *how,
                     size_t most);
 
 /* Untagged FLAGS and OK [PERMANENTFLAGS]. */
-void imap_view_write_flags(const struct imap_view *view, bool is_read_only, struct buffer *out);
+void imap_view_tell_flags(const struct imap_view *view, bool is_read_only, struct buffer *out);
 /* Untagged FETCH of one message with what `how` wants; FLAGS where has_flags. */
-void imap_view_write_message(const struct imap_view *view, size_t index, bool has_flags,
-                             const struct imap_view_telling *how, struct buffer *out);
+void imap_view_tell_message(const struct imap_view *view, size_t index, bool has_flags,
+                            const struct imap_view_telling *how, struct buffer *out);
 
 /* Something is there that imap_view_tell would say. */
-bool imap_view_has_news(const struct imap_view *view, bool allows_expunge);
+bool imap_view_tell_has_news(const struct imap_view *view, bool allows_expunge);
 
 #endif

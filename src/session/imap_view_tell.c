@@ -79,7 +79,7 @@ static void tell_exists(struct imap_view *view, bool has_recent, struct buffer *
     buffer_append(out, BYTES(" RECENT\r\n"));
 }
 
-void imap_view_write_flags(const struct imap_view *view, bool is_read_only, struct buffer *out)
+void imap_view_tell_flags(const struct imap_view *view, bool is_read_only, struct buffer *out)
 {
     const uint64_t system = STORE_FLAG_SEEN | STORE_FLAG_ANSWERED | STORE_FLAG_FLAGGED |
                             STORE_FLAG_DELETED | STORE_FLAG_DRAFT;
@@ -106,8 +106,8 @@ void imap_view_write_flags(const struct imap_view *view, bool is_read_only, stru
     buffer_append(out, BYTES("] Flags that are kept\r\n"));
 }
 
-void imap_view_write_message(const struct imap_view *view, size_t index, bool has_flags,
-                             const struct imap_view_telling *how, struct buffer *out)
+void imap_view_tell_message(const struct imap_view *view, size_t index, bool has_flags,
+                            const struct imap_view_telling *how, struct buffer *out)
 {
     const struct imap_view_message *message = &view->messages[index];
     buffer_append(out, BYTES("* "));
@@ -149,7 +149,7 @@ static bool tell_flags(struct imap_view *view, const struct imap_view_telling *h
         if (out->length >= most)
             break;
         if (has_flags || how->wants_modseq)
-            imap_view_write_message(view, at, has_flags, how, out);
+            imap_view_tell_message(view, at, has_flags, how, out);
         message->flags &= ~(IMAP_VIEW_UNTOLD | IMAP_VIEW_SILENT);
         view->untold--;
     }
@@ -169,13 +169,13 @@ bool imap_view_tell(struct imap_view *view, const struct imap_view_telling *how,
     if (view->count > view->told)
         tell_exists(view, how->has_recent, out);
     if (view->has_untold_keywords) {
-        imap_view_write_flags(view, how->is_read_only, out);
+        imap_view_tell_flags(view, how->is_read_only, out);
         view->has_untold_keywords = false;
     }
     return tell_flags(view, how, out, most);
 }
 
-bool imap_view_has_news(const struct imap_view *view, bool allows_expunge)
+bool imap_view_tell_has_news(const struct imap_view *view, bool allows_expunge)
 {
     return (allows_expunge && view->gone > 0) || view->count > view->told || view->untold > 0 ||
            view->has_untold_keywords;

@@ -134,7 +134,7 @@ struct store *store_open(const struct store_options *options, struct fault *faul
         fault_set_memory(fault);
         return NULL;
     }
-    store->news = store_newsroom_new(fault);
+    store->news = store_news_room_new(fault);
     if (store->news == NULL || !set_places(store, options, fault) ||
         !start_jobs(store, options, fault) || !begin_ids(store, fault)) {
         store_close(store);
@@ -150,7 +150,7 @@ void store_close(struct store *store)
     store_node_stop(store->claim);
     store_jobs_stop(store->jobs);
     store_news_stop(store);
-    store_newsroom_free(store->news);
+    store_news_room_free(store->news);
     if (store->own_directory != NULL)
         remove_own_directory(store->own_directory);
     free(store->own_directory);

@@ -113,7 +113,7 @@ static bool add_mailboxes(struct store *store, struct db *db, int64_t account, s
                                             .is_selectable = true};
         int64_t id;
         if (!store_mailbox_tree_add(store, db, &level, &id, fault) ||
-            !store_subscription_add(db, account, level.name, fault))
+            !store_mailbox_change_subscribe(db, account, level.name, fault))
             return false;
     }
     return true;

@@ -108,7 +108,7 @@ static bool add_message(struct reading *reading, const struct db_rows *rows, str
 }
 
 /* Those of one step; *count is how many there were. */
-static bool read_step(struct reading *reading, const struct store_walk *walk, size_t *count,
+static bool read_step(struct reading *reading, const struct store_ranges_walk *walk, size_t *count,
                       struct fault *fault)
 {
     static const struct db_statement read = {
@@ -135,23 +135,24 @@ static bool read_messages(struct reading *reading, struct fault *fault)
 {
     const struct store_changes *changes = reading->changes;
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
     /* What is new stands behind all that was known. */
     if (changes->mailbox.uidnext > reading->uidnext &&
         !store_ranges_add(&reading->ranges, reading->uidnext, changes->mailbox.uidnext - 1, fault))
         return false;
-    store_walk_begin_reading(&walk, reading->db, reading->ranges.items, reading->ranges.count);
+    store_ranges_walk_begin_reading(&walk, reading->db, reading->ranges.items,
+                                    reading->ranges.count);
     for (;;) {
         size_t count;
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return true;
         if (!read_step(reading, &walk, &count, fault))
             return false;
         if (count == STORE_WALK_ROWS)
-            store_walk_return(&walk, changes->messages[changes->count - 1].uid);
+            store_ranges_walk_return(&walk, changes->messages[changes->count - 1].uid);
     }
 }
 

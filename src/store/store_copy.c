@@ -47,7 +47,8 @@ static bool take(struct copying *copying, const struct db_rows *rows, bool is_ru
     return true;
 }
 
-static bool look_at_step(struct copying *copying, struct store_walk *walk, struct fault *fault)
+static bool look_at_step(struct copying *copying, struct store_ranges_walk *walk,
+                         struct fault *fault)
 {
     static const struct db_statement look = {
         "SELECT uid, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
@@ -67,13 +68,13 @@ static bool look_at_step(struct copying *copying, struct store_walk *walk, struc
         bool is_other;
         uid = (uint32_t)db_rows_number(&rows, 0);
         count++;
-        bool is_named = store_walk_has(walk, uid, &is_other);
+        bool is_named = store_ranges_walk_has(walk, uid, &is_other);
         if (is_named && !take(copying, &rows, is_run && !is_other, fault))
             return false;
         is_run = is_named;
     }
     if (count == STORE_WALK_ROWS)
-        store_walk_return(walk, uid);
+        store_ranges_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -81,11 +82,11 @@ static bool look(struct copying *copying, struct fault *fault)
 {
     const struct store_copy *copy = copying->copy;
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin_reading(&walk, copying->db, copy->ranges, copy->range_count);
+    store_ranges_walk_begin_reading(&walk, copying->db, copy->ranges, copy->range_count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return true;
@@ -228,8 +229,8 @@ static bool move_rows(struct copying *copying, const struct db_value *values, si
 }
 
 /* How far the UIDs of a step's ranges are from those of the copies; *uid is the next one's. */
-static bool find_distances(struct copying *copying, const struct store_walk *walk, int64_t *uid,
-                           struct db_value *distances, struct fault *fault)
+static bool find_distances(struct copying *copying, const struct store_ranges_walk *walk,
+                           int64_t *uid, struct db_value *distances, struct fault *fault)
 {
     struct buffer *list = &copying->offsets;
     buffer_reset(list);
@@ -255,12 +256,12 @@ static bool write_rows(struct copying *copying, struct fault *fault)
     const struct store_copy *copy = copying->copy;
     int64_t uid = copying->target.uidnext;
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin(&walk, copying->db, copying->copied.items, copying->copied.count);
+    store_ranges_walk_begin(&walk, copying->db, copying->copied.items, copying->copied.count);
     for (;;) {
         struct db_value distances;
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             break;

@@ -109,7 +109,8 @@ static enum fate decide(struct changing *changing, int64_t flags, int64_t modseq
 }
 
 /* The messages of one step, in order. */
-static bool look_at_step(struct changing *changing, struct store_walk *walk, struct fault *fault)
+static bool look_at_step(struct changing *changing, struct store_ranges_walk *walk,
+                         struct fault *fault)
 {
     static const struct db_statement look = {
         "SELECT uid, flags, modseq FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
@@ -129,7 +130,7 @@ static bool look_at_step(struct changing *changing, struct store_walk *walk, str
         bool is_other;
         uid = (uint32_t)db_rows_number(&rows, 0);
         count++;
-        bool is_named = store_walk_has(walk, uid, &is_other);
+        bool is_named = store_ranges_walk_has(walk, uid, &is_other);
         enum fate fate = is_named
                              ? decide(changing, db_rows_number(&rows, 1), db_rows_number(&rows, 2))
                              : FATE_NONE;
@@ -140,7 +141,7 @@ static bool look_at_step(struct changing *changing, struct store_walk *walk, str
         before = fate;
     }
     if (count == STORE_WALK_ROWS)
-        store_walk_return(walk, uid);
+        store_ranges_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -148,11 +149,11 @@ static bool look(struct changing *changing, struct fault *fault)
 {
     const struct store_flag_change *change = changing->change;
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin_reading(&walk, changing->db, change->ranges, change->range_count);
+    store_ranges_walk_begin_reading(&walk, changing->db, change->ranges, change->range_count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return true;
@@ -172,11 +173,11 @@ static bool write_flags(struct changing *changing, struct fault *fault)
         "UPDATE message m SET flags = (m.flags & $4) | $5, modseq = $6 FROM " STORE_WALK_RANGES
         " " STORE_WALK_PLACES "WHERE m.ctid = f.place"};
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin(&walk, changing->db, changing->changed.items, changing->changed.count);
+    store_ranges_walk_begin(&walk, changing->db, changing->changed.items, changing->changed.count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return true;

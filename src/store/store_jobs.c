@@ -175,12 +175,13 @@ static bool lock_accounts(struct db *db, const struct batch *batch, struct bytes
 }
 
 /* Takes the locks of all rows with counters that the batch will change, in one order for
-   everybody: accounts, then mailboxes. SQLite has one writer and needs none. */
+   everybody: accounts, then mailboxes (PostgreSQL locks the rows of the table that is named first
+   before those of the other). SQLite has one writer and needs none. */
 static bool lock_mailboxes(struct db *db, const struct batch *batch, struct fault *fault)
 {
     static const struct db_statement lock = {
         "SELECT 1 WHERE $1 = ''",
-        "SELECT m.id FROM mailbox m JOIN account a ON a.id = m.account "
+        "SELECT m.id FROM account a JOIN mailbox m ON m.account = a.id "
         "WHERE m.id = ANY(('{' || $1 || '}')::bigint[]) ORDER BY a.id, m.id FOR UPDATE"};
     if (db_kind(db) == DB_SQLITE)
         return true;

@@ -50,13 +50,13 @@ bool store_log_changed(struct db *db, struct store_step *step, struct store_rang
         "INSERT INTO changed(mailbox, modseq, uid, uid_last) "
         "SELECT $1, $2, r.lo, r.hi FROM unnest($3::bigint[], $4::bigint[]) r(lo, hi)"};
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
     size_t count = ranges->count;
     store_ranges_widen(ranges, STORE_LOG_RUNS_MAX);
-    store_walk_begin(&walk, db, ranges->items, ranges->count);
+    store_ranges_walk_begin(&walk, db, ranges->items, ranges->count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             break;
@@ -118,11 +118,11 @@ bool store_log_vanished(struct db *db, struct store_step *step, const struct sto
         "INSERT INTO vanished(mailbox, modseq, removed, uid, uid_last) "
         "SELECT $1, $2, $3, r.lo, r.hi FROM unnest($4::bigint[], $5::bigint[]) r(lo, hi)"};
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin(&walk, db, ranges->items, ranges->count);
+    store_ranges_walk_begin(&walk, db, ranges->items, ranges->count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             break;

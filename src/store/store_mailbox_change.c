@@ -206,10 +206,11 @@ static bool subscribe(struct store_mailbox_change *change, struct db *db, struct
         change->outcome = STORE_MAILBOX_TOO_MANY;
         return true;
     }
-    return store_subscription_add(db, change->account, name, fault);
+    return store_mailbox_change_subscribe(db, change->account, name, fault);
 }
 
-bool store_subscription_add(struct db *db, int64_t account, struct bytes name, struct fault *fault)
+bool store_mailbox_change_subscribe(struct db *db, int64_t account, struct bytes name,
+                                    struct fault *fault)
 {
     static const struct db_statement insert = {
         "INSERT INTO subscription(account, name) VALUES($1, $2) ON CONFLICT DO NOTHING", NULL};

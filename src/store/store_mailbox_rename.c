@@ -98,7 +98,7 @@ static bool measure_below(const struct store_mailbox_change *change, struct db *
     *is_too_long = false;
     if (new.length <= old.length)
         return true;
-    if (!store_mailboxes_read(db, change->account, &list, fault))
+    if (!store_mailbox_list_read(db, change->account, &list, fault))
         return false;
     for (size_t i = 0; i < list.count; i++) {
         struct bytes name = list.items[i].name;

@@ -43,12 +43,12 @@ struct store_mailbox_list {
 };
 void store_mailbox_list_clear(struct store_mailbox_list *list);
 
-bool store_mailboxes_read(struct db *db, int64_t account, struct store_mailbox_list *list,
-                          struct fault *fault);
+bool store_mailbox_list_read(struct db *db, int64_t account, struct store_mailbox_list *list,
+                             struct fault *fault);
 
 /* Fills deleted_bytes of all. */
-bool store_mailboxes_add_deleted(struct db *db, int64_t account, struct store_mailbox_list *list,
-                                 struct fault *fault);
+bool store_mailbox_list_add_deleted(struct db *db, int64_t account, struct store_mailbox_list *list,
+                                    struct fault *fault);
 
 /* The one of this name in a list; NULL: there is none. */
 const struct store_mailbox *store_mailbox_list_find(const struct store_mailbox_list *list,

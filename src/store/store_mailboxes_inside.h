@@ -56,7 +56,8 @@ struct bytes store_mailbox_tree_name(struct bytes name);
 /* No level of it is empty. */
 bool store_mailbox_tree_is_name(struct bytes name);
 
-bool store_subscription_add(struct db *db, int64_t account, struct bytes name, struct fault *fault);
+bool store_mailbox_change_subscribe(struct db *db, int64_t account, struct bytes name,
+                                    struct fault *fault);
 
 /* RENAME, inside the job. */
 bool store_mailbox_rename_run(struct store_mailbox_change *change, struct db *db,

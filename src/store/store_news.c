@@ -26,7 +26,7 @@ struct store_newsroom {
     struct store_notice *notice; /* begun when it is first needed; by the mutex */
 };
 
-struct store_newsroom *store_newsroom_new(struct fault *fault)
+struct store_newsroom *store_news_room_new(struct fault *fault)
 {
     struct store_newsroom *room = calloc(1, sizeof(*room));
     if (room == NULL) {
@@ -37,7 +37,7 @@ struct store_newsroom *store_newsroom_new(struct fault *fault)
     return room;
 }
 
-void store_newsroom_free(struct store_newsroom *room)
+void store_news_room_free(struct store_newsroom *room)
 {
     if (room == NULL)
         return;
@@ -78,7 +78,7 @@ static struct store_notice *find_notice(struct store *store, struct fault *fault
     return notice;
 }
 
-bool store_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault)
+bool store_news_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault)
 {
     struct store_newsroom *room = store->news;
     if (find_notice(store, fault) == NULL)
@@ -98,7 +98,7 @@ bool store_watch_begin(struct store *store, struct store_watch *watch, struct fa
     return watched != NULL || fault_set_memory(fault);
 }
 
-void store_watch_end(struct store *store, struct store_watch *watch)
+void store_news_watch_end(struct store *store, struct store_watch *watch)
 {
     struct store_newsroom *room = store->news;
     struct watched *watched;

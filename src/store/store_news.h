@@ -38,9 +38,9 @@ struct store_watch {
 };
 
 /* From any thread. False: out of memory. */
-bool store_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault);
+bool store_news_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault);
 /* When it returns `hear` runs no more and will not be called again. */
-void store_watch_end(struct store *store, struct store_watch *watch);
+void store_news_watch_end(struct store *store, struct store_watch *watch);
 
 /* For jobs (store_job.tell): from the writer's thread, once the commit is final. */
 void store_news_publish(struct store *store, const struct store_news *news);

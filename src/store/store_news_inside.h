@@ -6,8 +6,8 @@
 
 struct store_newsroom;
 
-struct store_newsroom *store_newsroom_new(struct fault *fault);
-void store_newsroom_free(struct store_newsroom *room); /* nobody watches any more; accepts NULL */
+struct store_newsroom *store_news_room_new(struct fault *fault);
+void store_news_room_free(struct store_newsroom *room); /* nobody watches any more; accepts NULL */
 
 /* Those who look in this process; nobody else hears of it. */
 void store_news_tell_here(struct store *store, const struct store_news *news);

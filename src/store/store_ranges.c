@@ -100,16 +100,16 @@ bool store_ranges_add_within(struct store_ranges *ranges, uint32_t first, uint32
     return true;
 }
 
-void store_walk_clear(struct store_walk *walk)
+void store_ranges_walk_clear(struct store_ranges_walk *walk)
 {
     buffer_clear(&walk->firsts);
     buffer_clear(&walk->lasts);
 }
 
-void store_walk_begin(struct store_walk *walk, const struct db *db,
-                      const struct store_uid_range *ranges, size_t count)
+void store_ranges_walk_begin(struct store_ranges_walk *walk, const struct db *db,
+                             const struct store_uid_range *ranges, size_t count)
 {
-    *walk = (struct store_walk){
+    *walk = (struct store_ranges_walk){
         .left = ranges,
         .left_count = count,
         .is_in_lists = db_kind(db) == DB_POSTGRES,
@@ -118,20 +118,20 @@ void store_walk_begin(struct store_walk *walk, const struct db *db,
     };
 }
 
-void store_walk_begin_reading(struct store_walk *walk, const struct db *db,
-                              const struct store_uid_range *ranges, size_t count)
+void store_ranges_walk_begin_reading(struct store_ranges_walk *walk, const struct db *db,
+                                     const struct store_uid_range *ranges, size_t count)
 {
-    store_walk_begin(walk, db, ranges, count);
+    store_ranges_walk_begin(walk, db, ranges, count);
     walk->is_reading = true;
 }
 
-static uint32_t first_of(const struct store_walk *walk, const struct store_uid_range *range)
+static uint32_t first_of(const struct store_ranges_walk *walk, const struct store_uid_range *range)
 {
     return range->first < walk->from ? walk->from : range->first;
 }
 
 /* Whether the range behind the step's may belong to it. */
-static bool takes(const struct store_walk *walk, uint64_t named)
+static bool takes(const struct store_ranges_walk *walk, uint64_t named)
 {
     const struct store_uid_range *range = &walk->left[walk->count];
     if (walk->count == walk->left_count || walk->count == STORE_WALK_RANGES_MAX)
@@ -149,7 +149,7 @@ static void append_number(struct buffer *list, uint32_t number)
     buffer_append_unsigned(list, number);
 }
 
-static bool write_lists(struct store_walk *walk, struct fault *fault)
+static bool write_lists(struct store_ranges_walk *walk, struct fault *fault)
 {
     buffer_reset(&walk->firsts);
     buffer_reset(&walk->lasts);
@@ -165,7 +165,7 @@ static bool write_lists(struct store_walk *walk, struct fault *fault)
            fault_set_memory(fault);
 }
 
-bool store_walk_next(struct store_walk *walk, bool *is_end, struct fault *fault)
+bool store_ranges_walk_next(struct store_ranges_walk *walk, bool *is_end, struct fault *fault)
 {
     while (walk->left_count > 0 && walk->left->last < walk->from) {
         walk->left++;
@@ -191,7 +191,7 @@ bool store_walk_next(struct store_walk *walk, bool *is_end, struct fault *fault)
     return true;
 }
 
-bool store_walk_has(struct store_walk *walk, uint32_t uid, bool *is_other)
+bool store_ranges_walk_has(struct store_ranges_walk *walk, uint32_t uid, bool *is_other)
 {
     size_t before = walk->at;
     if (walk->at == SIZE_MAX)
@@ -202,7 +202,7 @@ bool store_walk_has(struct store_walk *walk, uint32_t uid, bool *is_other)
     return walk->at < walk->count && walk->ranges[walk->at].first <= uid;
 }
 
-void store_walk_return(struct store_walk *walk, uint32_t uid)
+void store_ranges_walk_return(struct store_ranges_walk *walk, uint32_t uid)
 {
     walk->left -= walk->count;
     walk->left_count += walk->count;

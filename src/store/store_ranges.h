@@ -41,7 +41,7 @@ bool store_ranges_add_within(struct store_ranges *ranges, uint32_t first, uint32
 
 /* A way through ranges that are in order. `first` and `last` are parameters 2 and 3 of a statement
    whose first is the mailbox: a number each on SQLite, on PostgreSQL two arrays as text. */
-struct store_walk {
+struct store_ranges_walk {
     struct db_value first;
     struct db_value last;
     const struct store_uid_range *ranges; /* those of this step, as the caller gave them */
@@ -56,21 +56,21 @@ struct store_walk {
     struct buffer firsts;
     struct buffer lasts;
 };
-void store_walk_clear(struct store_walk *walk);
+void store_ranges_walk_clear(struct store_ranges_walk *walk);
 /* For a statement that changes all that lies in the ranges. */
-void store_walk_begin(struct store_walk *walk, const struct db *db,
-                      const struct store_uid_range *ranges, size_t count);
+void store_ranges_walk_begin(struct store_ranges_walk *walk, const struct db *db,
+                             const struct store_uid_range *ranges, size_t count);
 /* For one that reads messages in order, STORE_WALK_ROWS at most. It may also give what lies between
-   ranges: store_walk_has tells. */
-void store_walk_begin_reading(struct store_walk *walk, const struct db *db,
-                              const struct store_uid_range *ranges, size_t count);
+   ranges: store_ranges_walk_has tells. */
+void store_ranges_walk_begin_reading(struct store_ranges_walk *walk, const struct db *db,
+                                     const struct store_uid_range *ranges, size_t count);
 /* The next ranges. *is_end: there are none. False: memory. */
-bool store_walk_next(struct store_walk *walk, bool *is_end, struct fault *fault);
+bool store_ranges_walk_next(struct store_ranges_walk *walk, bool *is_end, struct fault *fault);
 /* Is it in a range of this step? UIDs are asked for in order. *is_other: in another than the UID
    before. */
-bool store_walk_has(struct store_walk *walk, uint32_t uid, bool *is_other);
+bool store_ranges_walk_has(struct store_ranges_walk *walk, uint32_t uid, bool *is_other);
 /* The statement gave only what lies up to `uid`: the next step begins behind it. */
-void store_walk_return(struct store_walk *walk, uint32_t uid);
+void store_ranges_walk_return(struct store_ranges_walk *walk, uint32_t uid);
 
 /* How PostgreSQL finds the messages of a step: by the index, once for each range. Left to itself
    the planner compares every message with every range when it does not know the table yet. */

@@ -47,7 +47,8 @@ static bool take(struct removing *removing, const struct db_rows *rows, bool is_
     return true;
 }
 
-static bool find_some(struct removing *removing, struct store_walk *walk, struct fault *fault)
+static bool find_some(struct removing *removing, struct store_ranges_walk *walk,
+                      struct fault *fault)
 {
     static const struct db_statement find = {
         "SELECT uid, body, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
@@ -68,14 +69,14 @@ static bool find_some(struct removing *removing, struct store_walk *walk, struct
         uid = (uint32_t)db_rows_number(&rows, 0);
         count++;
         bool goes =
-            store_walk_has(walk, uid, &is_other) &&
+            store_ranges_walk_has(walk, uid, &is_other) &&
             (!removing->is_deleted_only || (db_rows_number(&rows, 3) & STORE_FLAG_DELETED) != 0);
         if (goes && !take(removing, &rows, is_run && !is_other, fault))
             return false;
         is_run = goes;
     }
     if (count == ROWS_AT_ONCE)
-        store_walk_return(walk, uid);
+        store_ranges_walk_return(walk, uid);
     return db_rows_finish(&rows, fault);
 }
 
@@ -114,11 +115,11 @@ static bool delete_messages(struct removing *removing, struct fault *fault)
         "DELETE FROM message m USING " STORE_WALK_RANGES " " STORE_WALK_PLACES
         "WHERE m.ctid = f.place"};
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin(&walk, removing->db, removing->ranges.items, removing->ranges.count);
+    store_ranges_walk_begin(&walk, removing->db, removing->ranges.items, removing->ranges.count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return true;
@@ -181,11 +182,11 @@ static bool remove_all(struct removing *removing, const struct store_uid_range *
                        size_t count, struct store_ranges *removed, struct fault *fault)
 {
     bool is_end;
-    AUTO(store_walk)
+    AUTO(store_ranges_walk)
     walk = {0};
-    store_walk_begin_reading(&walk, removing->db, ranges, count);
+    store_ranges_walk_begin_reading(&walk, removing->db, ranges, count);
     for (;;) {
-        if (!store_walk_next(&walk, &is_end, fault))
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
             return false;
         if (is_end)
             return remove_found(removing, removed, fault);

@@ -54,7 +54,7 @@ static void forget(struct store_job *job)
     free(job);
 }
 
-void store_recent_raise(struct store *store, int64_t mailbox, uint32_t uid)
+void store_view_raise_recent(struct store *store, int64_t mailbox, uint32_t uid)
 {
     struct raising *raising = calloc(1, sizeof(*raising));
     /* Then somebody else is told of them as \Recent once more. */

@@ -59,6 +59,6 @@ bool store_changes_read(struct db *db, int64_t mailbox, uint64_t since, uint32_t
 
 /* Raises mailbox.recent to `uid`: nobody else is told of messages below it as \Recent. Not waited
    for; owns itself and is freed when done. */
-void store_recent_raise(struct store *store, int64_t mailbox, uint32_t uid);
+void store_view_raise_recent(struct store *store, int64_t mailbox, uint32_t uid);
 
 #endif

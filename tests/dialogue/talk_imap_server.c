@@ -58,7 +58,7 @@ static void say_before(struct imap_server *engine, const char *lines, int64_t no
         rest = bytes_skip(rest, imap_server_feed(engine, rest, now));
         while (imap_server_next(engine, &event)) {
             if (event.kind == IMAP_SERVER_LOGIN)
-                imap_server_logged_in(engine, BYTES(""), now);
+                imap_server_login_done(engine, BYTES(""), now);
             else
                 imap_server_finish(engine, IMAP_OK, BYTES(""), "Done", now);
         }
@@ -321,9 +321,9 @@ static bool operate_word(struct host *host, const struct talk_words *words, int6
     else if (strcmp(verb, "take") == 0)
         return write_text(engine, words, true);
     else if (strcmp(verb, "logged-in") == 0)
-        imap_server_logged_in(engine, value_of(first), now);
+        imap_server_login_done(engine, value_of(first), now);
     else if (strcmp(verb, "challenge") == 0)
-        imap_server_challenge(engine, value_of(first), now);
+        imap_server_login_challenge(engine, value_of(first), now);
     else if (strcmp(verb, "go") == 0)
         imap_server_append_go(engine, now);
     else if (strcmp(verb, "waited") == 0)

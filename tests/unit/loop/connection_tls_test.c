@@ -129,7 +129,9 @@ static void tls_unique_is_the_first_finished(void **state)
     echo_server_free(server);
 }
 
-static void sessions_are_resumed(void **state)
+/* Programs that read and write in two threads stumble over tickets, which come behind the
+ * handshake. */
+static void no_ticket_comes_behind_the_handshake(void **state)
 {
     (void)state;
     struct echo_server *server = start(LISTENER_IMPLICIT);
@@ -141,7 +143,7 @@ static void sessions_are_resumed(void **state)
     echo_tls_close(&tls);
     tls = echo_tls_open(echo_connect(server), SIZE_MAX, 0, session);
     assert_true(echo_tls_handshake(&tls));
-    assert_int_equal(SSL_session_reused(tls.ssl), 1);
+    assert_int_equal(SSL_session_reused(tls.ssl), 0);
     assert_true(echo_tls_expect(&tls, "hello\n"));
     SSL_SESSION_free(session);
     echo_tls_close(&tls);
@@ -346,7 +348,7 @@ int main(void)
         cmocka_unit_test(bytes_that_waited_are_dropped),
         cmocka_unit_test(facts_are_told),
         cmocka_unit_test(tls_unique_is_the_first_finished),
-        cmocka_unit_test(sessions_are_resumed),
+        cmocka_unit_test(no_ticket_comes_behind_the_handshake),
         cmocka_unit_test(old_versions_are_refused),
         cmocka_unit_test(clear_text_at_a_tls_port_ends_it),
         cmocka_unit_test(tls_without_a_certificate_ends_it),

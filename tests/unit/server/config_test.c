@@ -164,7 +164,7 @@ static void every_option_refuses_what_it_is_not(void **state)
         [CONFIG_PATH] = {"", "relative/path", NULL},
         [CONFIG_PLACES] = {"", "25", "host", ":25", "127.0.0.1:65536", "::1:25", "unix:rel", NULL},
         [CONFIG_WORD] = {"", "loud", "INFO", "info ", NULL},
-        [CONFIG_WORDS] = {"", "imap", "Submission", NULL},
+        [CONFIG_WORDS] = {"", "smtp", "Submission", NULL},
         [CONFIG_NUMBER] = {"", "many", "-1", "12k", "99999999999999999999", "1.5", NULL},
         [CONFIG_SIZE] = {"", "big", "-1", "12X", "99999999999999999999", "1.5M", NULL},
         [CONFIG_TIME] = {"", "long", "-1s", "5 parsecs", "300", "99999999999999999999s", NULL},
@@ -270,9 +270,10 @@ static void an_empty_server_is_refused(void **state)
     struct config config;
     struct fault fault;
     (void)state;
-    assert_true(read_text("listen-smtp = {}\nlisten-submission = {}\nlisten-submissions = {}\n"
-                          "listen-pop3 = {}\nlisten-pop3s = {}\n",
-                          &config, &fault));
+    assert_true(
+        read_text("listen-smtp = {}\nlisten-submission = {}\nlisten-submissions = {}\n"
+                  "listen-pop3 = {}\nlisten-pop3s = {}\nlisten-imap = {}\nlisten-imaps = {}\n",
+                  &config, &fault));
     assert_false(config_check(&config, &fault));
     assert_non_null(strstr(fault.message, path));
     assert_non_null(strstr(fault.message, "nothing to serve"));

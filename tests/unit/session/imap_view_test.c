@@ -61,13 +61,13 @@ static void tells_numbers_that_shrink(void **state)
     imap_view_remove(&view, gone, 2, 6);
     assert_int_equal(view.modseq, 6);
     assert_int_equal(view.count, 5);
-    assert_true(imap_view_has_news(&view, true));
-    assert_false(imap_view_has_news(&view, false));
+    assert_true(imap_view_tell_has_news(&view, true));
+    assert_false(imap_view_tell_has_news(&view, false));
     expect_told(&view, &(struct imap_view_telling){0}, "");
     expect_told(&view, &everything, "* 2 EXPUNGE\r\n* 2 EXPUNGE\r\n* 3 EXPUNGE\r\n");
     assert_int_equal(view.count, 2);
     assert_int_equal(view.messages[1].uid, 40);
-    assert_false(imap_view_has_news(&view, true));
+    assert_false(imap_view_tell_has_news(&view, true));
 }
 
 static void tells_uids_where_they_are_wanted(void **state)
@@ -176,7 +176,7 @@ static void keywords_are_told_when_they_change(void **state)
                 "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Junk todo "
                 "\\*)] Flags that are kept\r\n");
     assert_true(imap_view_set_keywords(&view, &keywords, NULL));
-    assert_false(imap_view_has_news(&view, true));
+    assert_false(imap_view_tell_has_news(&view, true));
 }
 
 /* RFC 9051 7.1: without "\*" no new keyword can be made. */
@@ -194,10 +194,10 @@ static void a_full_set_of_keywords_has_no_star(void **state)
     assert_true(imap_view_set_keywords(&view, &keywords, NULL));
     AUTO(buffer)
     out = BUFFER(OUTPUT_MAX);
-    imap_view_write_flags(&view, false, &out);
+    imap_view_tell_flags(&view, false, &out);
     assert_null(strstr(buffer_string(&out), "\\*"));
     buffer_reset(&out);
-    imap_view_write_flags(&view, true, &out);
+    imap_view_tell_flags(&view, true, &out);
     assert_non_null(strstr(buffer_string(&out), "[PERMANENTFLAGS ()]"));
 }
 
@@ -532,7 +532,7 @@ static void tell(struct imap_view *view, struct picture *picture, uint64_t *seed
         is_done = imap_view_tell(view, &how, &out, most);
         hear(picture, view, &how, buffer_string(&out));
     }
-    assert_false(imap_view_has_news(view, how.allows_expunge));
+    assert_false(imap_view_tell_has_news(view, how.allows_expunge));
     assert_int_equal(view->told, picture->count);
     for (size_t i = 0; i < picture->count; i++)
         assert_int_equal(view->messages[i].uid, picture->uids[i]);

@@ -104,11 +104,18 @@ static const struct smtp_session_service doors[HOUSE_DOORS] = {
     [HOUSE_LMTP] = {.kind = SMTP_SESSION_LMTP, .tls = LISTENER_CLEAR},
     [HOUSE_POP3] = {.tls = LISTENER_STARTTLS},
     [HOUSE_POP3S] = {.tls = LISTENER_IMPLICIT},
+    [HOUSE_IMAP] = {.tls = LISTENER_STARTTLS},
+    [HOUSE_IMAPS] = {.tls = LISTENER_IMPLICIT},
 };
 
 static bool is_pop3(enum house_door door)
 {
     return door == HOUSE_POP3 || door == HOUSE_POP3S;
+}
+
+static bool is_imap(enum house_door door)
+{
+    return door == HOUSE_IMAP || door == HOUSE_IMAPS;
 }
 
 static void make_certificate(struct house *house)
@@ -153,10 +160,33 @@ static void open_log(struct house *house)
     assert_non_null(house->log);
 }
 
-static void open_doors(struct house *house, const struct listener_face *pop3)
+static struct listener_service plan_service(struct house *house, const struct house_wish *wish,
+                                            enum house_door door)
+{
+    struct listener_service service = {
+        .tls = doors[door].tls,
+        .context = doors[door].tls == LISTENER_CLEAR ? NULL : house->tls,
+        .gate = house->gate,
+        .face = &smtp_session_listener_face,
+        .face_context = &house->doors[door],
+    };
+    if (is_pop3(door)) {
+        service.face = wish->pop3 == NULL ? &pop3_session_listener_face : wish->pop3;
+        service.face_context = &house->pop3_doors[door];
+    }
+    if (is_imap(door)) {
+        service.face = wish->imap;
+        service.face_context = &house->imap_doors[door];
+    }
+    return service;
+}
+
+static void open_doors(struct house *house, const struct house_wish *wish)
 {
     struct fault fault = {0};
     for (int i = 0; i < HOUSE_DOORS; i++) {
+        if (is_imap((enum house_door)i) && wish->imap == NULL)
+            continue;
         house->doors[i] = doors[i];
         house->doors[i].services = &house->services;
         house->doors[i].offers_logins = house->services.is_dev;
@@ -164,20 +194,12 @@ static void open_doors(struct house *house, const struct listener_face *pop3)
                                                              .locks = house->locks,
                                                              .tls = doors[i].tls,
                                                              .allows_clear = true};
+        house->imap_doors[i] = (struct imap_session_service){
+            .services = &house->services, .tls = doors[i].tls, .allows_clear = true};
         house->listeners[i] = listener_bind("127.0.0.1:0", &fault);
         if (house->listeners[i] == NULL)
             fail_msg("%s", fault.message);
-        struct listener_service service = {
-            .tls = doors[i].tls,
-            .context = doors[i].tls == LISTENER_CLEAR ? NULL : house->tls,
-            .gate = house->gate,
-            .face = &smtp_session_listener_face,
-            .face_context = &house->doors[i],
-        };
-        if (is_pop3((enum house_door)i)) {
-            service.face = pop3 == NULL ? &pop3_session_listener_face : pop3;
-            service.face_context = &house->pop3_doors[i];
-        }
+        struct listener_service service = plan_service(house, wish, (enum house_door)i);
         assert_true(listener_serve(house->listeners[i], house->loops, &service, &fault));
     }
 }
@@ -219,7 +241,7 @@ struct house *house_open(const struct house_wish *wish)
         .is_dev = wish->is_dev,
     };
     assert_true(session_services_open(&house->services, house->loops, &wish->limits, &fault));
-    open_doors(house, wish->pop3);
+    open_doors(house, wish);
     assert_true(loop_group_start(house->loops, &fault));
     return house;
 }
@@ -442,7 +464,9 @@ struct caller house_call(struct house *house, enum house_door door)
                      0);
     if (house->doors[door].tls == LISTENER_IMPLICIT)
         caller_start_tls(&caller);
-    caller_hear(&caller, is_pop3(door) ? "+OK mx.home.example" : "220 mx.home.example");
+    caller_hear(&caller, is_imap(door)   ? "* OK "
+                         : is_pop3(door) ? "+OK mx.home.example"
+                                         : "220 mx.home.example");
     return caller;
 }
 
@@ -516,6 +540,29 @@ static bool read_reply(struct caller *caller, char reply[REPLY_MAX], size_t *las
     return true;
 }
 
+/* Appends a line, with the literals that it announces, to what was read; false: the end came. */
+static bool read_line(struct caller *caller, char reply[REPLY_MAX], size_t *length)
+{
+    size_t start = *length;
+    for (;;) {
+        if (*length >= REPLY_MAX - 1 || !read_byte(caller, &reply[*length]))
+            return false;
+        (*length)++;
+        if (reply[*length - 1] != '\n')
+            continue;
+        reply[*length] = '\0';
+        const char *brace = strrchr(reply + start, '{');
+        char *end;
+        size_t size = brace == NULL ? 0 : strtoul(brace + 1, &end, 10);
+        if (brace == NULL || strcmp(end, "}\r\n") != 0)
+            return true;
+        assert_true(size < REPLY_MAX - 1 - *length);
+        caller_read(caller, reply + *length, size);
+        *length += size;
+        start = *length;
+    }
+}
+
 static char last_reply[REPLY_MAX];
 
 const char *caller_hear(struct caller *caller, const char *start)
@@ -526,6 +573,36 @@ const char *caller_hear(struct caller *caller, const char *start)
     if (strncmp(last_reply + last, start, strlen(start)) != 0)
         fail_msg("instead of \"%s\" came \"%s\"", start, last_reply);
     return last_reply;
+}
+
+const char *caller_hear_until(struct caller *caller, const char *start)
+{
+    size_t length = 0;
+    size_t line;
+    do {
+        line = length;
+        if (!read_line(caller, last_reply, &length)) {
+            last_reply[length] = '\0';
+            fail_msg("instead of \"%s\" the end came behind \"%s\"", start, last_reply);
+        }
+    } while (strncmp(last_reply + line, start, strlen(start)) != 0);
+    return last_reply;
+}
+
+const char *caller_command(struct caller *caller, const char *command, const char *start)
+{
+    char tag[16];
+    snprintf(tag, sizeof(tag), "t%u ", ++caller->commands);
+    caller_say(caller, tag);
+    caller_say(caller, command);
+    caller_say(caller, "\r\n");
+    const char *reply = caller_hear_until(caller, tag);
+    const char *last = reply + strlen(reply) - 2;
+    while (last > reply && last[-1] != '\n')
+        last--;
+    if (strncmp(last + strlen(tag), start, strlen(start)) != 0)
+        fail_msg("instead of \"%s\" to \"%s\" came \"%s\"", start, command, reply);
+    return reply;
 }
 
 int caller_hear_code(struct caller *caller)

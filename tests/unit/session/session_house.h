@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 
+#include "session/imap_session.h"
 #include "session/pop3_session.h"
 #include "session/session_services.h"
 #include "session/smtp_session.h"
@@ -20,6 +21,8 @@ enum house_door {
     HOUSE_LMTP,
     HOUSE_POP3,  /* STLS at hand, logins in clear allowed */
     HOUSE_POP3S, /* POP3 under TLS from the start */
+    HOUSE_IMAP,  /* STARTTLS at hand, logins in clear allowed; only when it is wished for */
+    HOUSE_IMAPS, /* IMAP under TLS from the start */
     HOUSE_DOORS
 };
 
@@ -43,12 +46,14 @@ struct house {
     struct smtp_session_service doors[HOUSE_DOORS];
     struct pop3_locks *locks;
     struct pop3_session_service pop3_doors[HOUSE_DOORS];
+    struct imap_session_service imap_doors[HOUSE_DOORS];
 };
 
 struct house_wish {
     const char *place; /* of the store, when it is not to be a file of the house's own */
     bool has_people;   /* the store has them already */
     const struct listener_face *pop3; /* instead of pop3_session_listener_face */
+    const struct listener_face *imap; /* NULL: nobody speaks IMAP here */
     bool is_dev;
     struct session_limits limits;
 };
@@ -90,8 +95,9 @@ bool house_log_has(struct house *house, const char *text);
 struct caller {
     int descriptor;
     SSL_CTX *context;
-    SSL *ssl;    /* NULL in clear */
-    int version; /* of TLS at most; 0 = the newest */
+    SSL *ssl;          /* NULL in clear */
+    int version;       /* of TLS at most; 0 = the newest */
+    unsigned commands; /* IMAP: how many were said; they are the tags */
 };
 
 /* Connects and, in clear, takes the greeting. */
@@ -109,6 +115,12 @@ const char *caller_hear(struct caller *caller, const char *start);
 void caller_hear_end(struct caller *caller);
 /* The code of the reply, whatever it is; 0 = the end came. */
 int caller_hear_code(struct caller *caller);
+/* Reads lines, literals among them, until one begins with the text; all of them, until the next
+ * call. */
+const char *caller_hear_until(struct caller *caller, const char *start);
+/* Says a command, without its CRLF and tag, and hears all up to the tagged response, which must
+ * begin with the text: "OK", "NO [CANNOT]". */
+const char *caller_command(struct caller *caller, const char *command, const char *start);
 /* Reads exactly so many bytes. */
 void caller_read(struct caller *caller, char *memory, size_t size);
 /* Both. */

@@ -55,7 +55,7 @@ static void assert_list(struct store_fixture *fixture, const char *expected)
     struct fault fault = {0};
     AUTO(store_mailbox_list)
     list = {0};
-    if (!store_mailboxes_read(fixture->reader, fixture->account, &list, &fault))
+    if (!store_mailbox_list_read(fixture->reader, fixture->account, &list, &fault))
         fail_msg("%s", fault.message);
     assert_string_equal(join_names(&list), expected);
 }
@@ -501,7 +501,7 @@ static void mailboxes_have_a_limit(void **state)
     struct fault fault = {0};
     AUTO(store_mailbox_list)
     list = {0};
-    assert_true(store_mailboxes_read(fixture->reader, fixture->account, &list, &fault));
+    assert_true(store_mailbox_list_read(fixture->reader, fixture->account, &list, &fault));
     assert_int_equal(list.count, STORE_MAILBOXES_MAX + STORE_SUBSCRIPTIONS_MAX - 6);
     assert_non_null(store_mailbox_list_find(&list, BYTES("n9991")));
     assert_non_null(store_mailbox_list_find(&list, BYTES("s9991")));
@@ -536,7 +536,7 @@ static void an_account_that_is_gone(void **state)
     assert_int_equal(store_mailboxes_fixture_change(fixture, &change), STORE_MAILBOX_NONEXISTENT);
     AUTO(store_mailbox_list)
     list = {0};
-    assert_true(store_mailboxes_read(fixture->reader, 5, &list, &fault));
+    assert_true(store_mailbox_list_read(fixture->reader, 5, &list, &fault));
     assert_int_equal(list.count, 0);
     assert_null(store_mailbox_list_find(&list, BYTES("INBOX")));
 }

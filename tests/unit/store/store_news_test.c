@@ -30,7 +30,7 @@ static void begin(struct store *store, struct listener *listener, int64_t mailbo
     *listener = (struct listener){.watch = {.mailbox = mailbox, .hear = hear}};
     pthread_mutex_init(&listener->mutex, NULL);
     pthread_cond_init(&listener->has_heard, NULL);
-    assert_true(store_watch_begin(store, &listener->watch, &fault));
+    assert_true(store_news_watch_begin(store, &listener->watch, &fault));
 }
 
 /* Waits until the last that was heard is of this kind and has at least this modseq. */
@@ -52,7 +52,7 @@ static void a_delivery_is_heard_before_it_is_answered(void **state)
     assert_int_equal(listener.last.kind, STORE_NEWS_ADDED);
     assert_int_equal(listener.last.uid, uid);
     assert_int_equal(listener.last.modseq, 2);
-    store_watch_end(fixture->store, &listener.watch);
+    store_news_watch_end(fixture->store, &listener.watch);
     store_fixture_put(fixture, BYTES("Subject: x\r\n\r\n"));
     assert_int_equal(listener.heard, 1);
 }
@@ -77,9 +77,9 @@ static void only_what_is_later_is_told(void **state)
     for (size_t i = 0; i < MANY; i++)
         assert_int_equal(listeners[i].heard, 1);
     /* From the middle and both ends. */
-    store_watch_end(fixture->store, &listeners[MANY / 2].watch);
-    store_watch_end(fixture->store, &listeners[0].watch);
-    store_watch_end(fixture->store, &listeners[MANY - 1].watch);
+    store_news_watch_end(fixture->store, &listeners[MANY / 2].watch);
+    store_news_watch_end(fixture->store, &listeners[0].watch);
+    store_news_watch_end(fixture->store, &listeners[MANY - 1].watch);
     news = (struct store_news){.kind = STORE_NEWS_GONE, .mailbox = 7};
     store_news_publish(fixture->store, &news);
     assert_int_equal(listeners[0].heard + listeners[MANY / 2].heard + listeners[MANY - 1].heard, 3);
@@ -87,7 +87,7 @@ static void only_what_is_later_is_told(void **state)
         if (i == MANY / 2)
             continue;
         assert_int_equal(listeners[i].last.kind, STORE_NEWS_GONE);
-        store_watch_end(fixture->store, &listeners[i].watch);
+        store_news_watch_end(fixture->store, &listeners[i].watch);
     }
     free(listeners);
 }
@@ -99,7 +99,7 @@ static void a_mailbox_that_goes_is_heard_of(void **state)
     begin(fixture->store, &listener, store_mailboxes_fixture_find(fixture, "Junk").id);
     assert_int_equal(store_mailboxes_fixture_delete(fixture, "Junk"), STORE_MAILBOX_DONE);
     wait_for(&listener, STORE_NEWS_GONE, 0);
-    store_watch_end(fixture->store, &listener.watch);
+    store_news_watch_end(fixture->store, &listener.watch);
 }
 
 static void another_node_hears(void **state)
@@ -116,11 +116,11 @@ static void another_node_hears(void **state)
     wait_for(&listener, STORE_NEWS_CHANGED, 2);
     store_fixture_put(fixture, BYTES("Subject: x\r\n\r\n"));
     wait_for(&listener, STORE_NEWS_CHANGED, 3);
-    store_watch_end(other, &listener.watch);
+    store_news_watch_end(other, &listener.watch);
     begin(other, &listener, store_mailboxes_fixture_find(fixture, "Junk").id);
     assert_int_equal(store_mailboxes_fixture_delete(fixture, "Junk"), STORE_MAILBOX_DONE);
     wait_for(&listener, STORE_NEWS_GONE, 0);
-    store_watch_end(other, &listener.watch);
+    store_news_watch_end(other, &listener.watch);
     store_close(other);
 }
 

@@ -286,8 +286,8 @@ static bool read_all(struct db *db, int64_t account, struct store_mailbox_list *
     return take_subscriptions(list, bytes_skip(buffer_bytes(&list->names), start), count, fault);
 }
 
-bool store_mailboxes_read(struct db *db, int64_t account, struct store_mailbox_list *list,
-                          struct fault *fault)
+bool store_mailbox_list_read(struct db *db, int64_t account, struct store_mailbox_list *list,
+                             struct fault *fault)
 {
     struct store_mailbox_list made = {.names = BUFFER(NAMES_MAX)};
     if (!read_all(db, account, &made, fault)) {
@@ -305,8 +305,8 @@ static void set_deleted_bytes(struct store_mailbox_list *list, int64_t mailbox, 
             list->items[i].deleted_bytes = bytes;
 }
 
-bool store_mailboxes_add_deleted(struct db *db, int64_t account, struct store_mailbox_list *list,
-                                 struct fault *fault)
+bool store_mailbox_list_add_deleted(struct db *db, int64_t account, struct store_mailbox_list *list,
+                                    struct fault *fault)
 {
     /* Few mailboxes have any. */
     static const struct db_statement add = {

@@ -28,6 +28,8 @@ struct appended {
     struct message_parsed parsed; /* borrowed from notes */
     char *notes;                  /* what the parser found */
     bool is_spilled;
+    bool is_binary; /* a literal8: kept as it came */
+    bool ends_cr;   /* what came up to now */
 };
 
 struct imap_appending {
@@ -199,7 +201,7 @@ static bool add_message(struct imap_appending *appending, const struct imap_appe
         return false;
     struct appended *message = &appending->messages[appending->count];
     struct store_append_message *row = &appending->rows[appending->count];
-    *message = (struct appended){0};
+    *message = (struct appended){.is_binary = announced->is_binary};
     *row = (struct store_append_message){
         .flags = announced->flags.system,
         .received = announced->has_date ? announced->date : clock_wall_microseconds(),
@@ -332,12 +334,49 @@ static enum imap_progress hear_spilled(struct imap_appending *appending, int64_t
     return IMAP_DONE;
 }
 
-static bool take_piece(struct imap_appending *appending, struct bytes piece, struct fault *fault)
+static bool keep_bytes(struct imap_appending *appending, struct bytes piece, struct fault *fault)
 {
     struct store_draft *draft = last_message(appending)->draft;
     return message_parser_feed(appending->parser, piece, fault) &&
            store_draft_note(draft, message_parser_memory(appending->parser), fault) &&
            store_draft_append(draft, piece, fault);
+}
+
+/* How many bytes come before the first LF without its CR; all if there is none. */
+static size_t before_bare_line_feed(struct bytes piece, bool ends_cr)
+{
+    for (size_t at = 0; at < piece.length; at++) {
+        const char *found = memchr(piece.data + at, '\n', piece.length - at);
+        if (found == NULL)
+            break;
+        at = (size_t)(found - piece.data);
+        if (at == 0 ? !ends_cr : found[-1] != '\r')
+            return at;
+    }
+    return piece.length;
+}
+
+/* RFC 5322 2.3: lines end with CRLF. Programs that hold their messages with the
+   line ends of their system send LF, and sizes and signatures are reckoned with CRLF by all. */
+static bool take_piece(struct imap_appending *appending, struct bytes piece, struct fault *fault)
+{
+    struct appended *message = last_message(appending);
+    if (message->is_binary)
+        return keep_bytes(appending, piece, fault);
+    while (piece.length > 0) {
+        size_t length = before_bare_line_feed(piece, message->ends_cr);
+        if (length > 0 && !keep_bytes(appending, bytes_of(piece.data, length), fault))
+            return false;
+        if (length == piece.length) {
+            message->ends_cr = piece.data[length - 1] == '\r';
+            break;
+        }
+        if (!keep_bytes(appending, BYTES("\r\n"), fault))
+            return false;
+        message->ends_cr = false;
+        piece = bytes_of(piece.data + length + 1, piece.length - length - 1);
+    }
+    return true;
 }
 
 static struct bytes move_notes(char **memory, struct bytes notes)

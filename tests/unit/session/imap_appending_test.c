@@ -75,6 +75,38 @@ static void the_bytes_are_asked_for(void **state)
     house_check(*state);
 }
 
+/* RFC 5322 2.3. A bare CR is a byte like any other, and a literal8 is kept as it came. */
+static void bare_line_feeds_become_line_ends(void **state)
+{
+    struct caller caller = call(*state);
+    caller_command(&caller, "SELECT INBOX", "OK");
+    caller_command(&caller, "APPEND INBOX {19+}\r\n\nS: a\n\r\n\nb\rc\r\r\n\n\nde", "OK");
+    expect(&caller, "FETCH 1 (RFC822.SIZE BODY.PEEK[])", "OK",
+           "* 1 FETCH (RFC822.SIZE 24 BODY[] {24}\r\n"
+           "\r\nS: a\r\n\r\n\r\nb\rc\r\r\n\r\n\r\nde)\r\n");
+    caller_command(&caller, "APPEND INBOX ~{9+}\r\nS: a\n\nb\r\n", "OK");
+    expect(&caller, "FETCH 2 (RFC822.SIZE BODY.PEEK[])", "OK",
+           "* 2 FETCH (RFC822.SIZE 9 BODY[] {9}\r\nS: a\n\nb\r\n)\r\n");
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
+/* In pieces, the CR and its LF apart. */
+static void line_feeds_are_found_between_pieces(void **state)
+{
+    struct caller caller = call(*state);
+    caller_command(&caller, "SELECT INBOX", "OK");
+    caller_say(&caller, "a APPEND INBOX {13+}\r\n");
+    for (const char *letter = "S: a\r\n\nb\n\rc\r\n"; *letter != '\0'; letter++)
+        caller_say_bytes(&caller, bytes_of(letter, 1));
+    caller_ask(&caller, "\r\n", "* 1 EXISTS");
+    caller_hear_until(&caller, "a OK");
+    expect(&caller, "FETCH 1 (RFC822.SIZE BODY.PEEK[])", "OK",
+           "* 1 FETCH (RFC822.SIZE 15 BODY[] {15}\r\nS: a\r\n\r\nb\r\n\rc\r\n)\r\n");
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
 /* RFC 3502: all or none. */
 static void several_at_once(void **state)
 {
@@ -228,6 +260,8 @@ static void memory_may_end_anywhere(void **state)
 static const struct CMUnitTest tests[] = {
     HOUSE_TEST(flags_and_dates_are_kept),
     HOUSE_TEST(the_bytes_are_asked_for),
+    HOUSE_TEST(bare_line_feeds_become_line_ends),
+    HOUSE_TEST(line_feeds_are_found_between_pieces),
     HOUSE_TEST(several_at_once),
     HOUSE_TEST(a_quota_is_said_before_the_bytes),
     HOUSE_TEST(large_ones_are_written_out),

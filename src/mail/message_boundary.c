@@ -72,17 +72,38 @@ static size_t first_at_least(const struct message_boundaries *boundaries, size_t
     return low;
 }
 
+/* Where the text of a line ends that is nothing but a boundary and blanks. */
+static size_t end_of_text(struct bytes line)
+{
+    size_t length = line.length;
+    while (length > 0 && memchr(" \t\r\n", line.data[length - 1], 4) != NULL)
+        length--;
+    return length;
+}
+
+static bool is_all(struct bytes line, size_t end, size_t length)
+{
+    return length == end || (length + 2 == end && memcmp(line.data + length, "--", 2) == 0);
+}
+
 bool message_boundary_find(const struct message_boundaries *boundaries, struct bytes line,
                            size_t *index)
 {
     size_t low = 0;
     size_t high = boundaries->count;
+    size_t end = end_of_text(line);
     bool is_found = false;
+    bool is_whole = false;
     for (size_t position = 0; low < high; position++) {
+        bool is_all_here = is_all(line, end, position);
         /* Those that end here come first, for they are the beginning of the others. */
         while (low < high && boundaries->open[boundaries->sorted[low]].length == position) {
-            *index = boundaries->sorted[low++];
+            size_t here = boundaries->sorted[low++];
+            if (is_whole && (!is_all_here || here < *index))
+                continue;
+            *index = here;
             is_found = true;
+            is_whole = is_all_here;
         }
         if (position == line.length)
             break;

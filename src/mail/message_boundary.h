@@ -34,8 +34,10 @@ bool message_boundary_push(struct message_boundaries *boundaries, struct bytes b
 /* Only the first `count` stay open. */
 void message_boundary_shorten(struct message_boundaries *boundaries, size_t count);
 
-/* The longest open boundary that a line (what is behind its "--") starts with, of equal ones the
-   innermost: real mail has boundaries of which one is the beginning of the other. False: none. */
+/* The open boundary that a line (what is behind its "--") is: the innermost of those that it has
+   nothing behind but the "--" of the last and blanks, else the longest that it starts with (RFC
+   2046 5.1.1), of equal ones the innermost. Real mail has boundaries of which one is the beginning
+   of the other: "a--" ends "a" and not "a-". False: none. */
 bool message_boundary_find(const struct message_boundaries *boundaries, struct bytes line,
                            size_t *index);
 

@@ -1,5 +1,5 @@
-/* Open boundaries: the longest wins, of equal ones the innermost, and many cost no more than one.
- */
+/* Open boundaries: what is the whole line wins, else the longest, of equal ones the innermost, and
+ * many cost no more than one. */
 #include "mail/message_boundary.h"
 
 #include <stdio.h>
@@ -61,13 +61,46 @@ static void equal_ones(void **state)
     message_boundary_clear(&boundaries);
 }
 
+/* A line may be a boundary that is closed, and begin with one that is longer. */
+static void whole_lines(void **state)
+{
+    (void)state;
+    struct message_boundaries boundaries = {.count = 0};
+    push(&boundaries, "a-");
+    push(&boundaries, "a");
+    assert_int_equal(find(&boundaries, "a--"), 1);
+    assert_int_equal(find(&boundaries, "a-- \t\r\n"), 1);
+    assert_int_equal(find(&boundaries, "a-"), 0);
+    assert_int_equal(find(&boundaries, "a---"), 0);
+    assert_int_equal(find(&boundaries, "a--x"), 0);
+    assert_int_equal(find(&boundaries, "a x"), 1);
+    push(&boundaries, "a--");
+    assert_int_equal(find(&boundaries, "a--"), 2);
+    push(&boundaries, "a");
+    assert_int_equal(find(&boundaries, "a--\r\n"), 3);
+    assert_int_equal(find(&boundaries, "a----\n"), 2);
+    message_boundary_clear(&boundaries);
+}
+
 /* What the definition says, in as many steps as it takes. */
+static bool is_all(const char *text, const char *line)
+{
+    size_t length = strlen(text);
+    return strcmp(line + length, "") == 0 || strcmp(line + length, "--") == 0;
+}
+
 static int find_slowly(char texts[][8], size_t count, const char *line)
 {
     int best = -1;
     for (size_t i = 0; i < count; i++) {
-        if (strncmp(texts[i], line, strlen(texts[i])) == 0 &&
-            (best < 0 || strlen(texts[i]) >= strlen(texts[best])))
+        if (strncmp(texts[i], line, strlen(texts[i])) != 0)
+            continue;
+        bool is_better = best < 0 || strlen(texts[i]) >= strlen(texts[best]);
+        if (best >= 0 && is_all(texts[best], line) != is_all(texts[i], line))
+            is_better = is_all(texts[i], line);
+        else if (best >= 0 && is_all(texts[i], line))
+            is_better = true;
+        if (is_better)
             best = (int)i;
     }
     return best;
@@ -76,7 +109,7 @@ static int find_slowly(char texts[][8], size_t count, const char *line)
 static void fill(char *text, unsigned value, unsigned length)
 {
     for (unsigned i = 0; i < length; i++)
-        text[i] = (char)('a' + (value >> i) % 2);
+        text[i] = "-a"[(value >> i) % 2];
     text[length] = '\0';
 }
 
@@ -124,10 +157,8 @@ static void long_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prefixes),
-        cmocka_unit_test(equal_ones),
-        cmocka_unit_test(random_ones),
-        cmocka_unit_test(long_ones),
+        cmocka_unit_test(prefixes),    cmocka_unit_test(equal_ones), cmocka_unit_test(whole_lines),
+        cmocka_unit_test(random_ones), cmocka_unit_test(long_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

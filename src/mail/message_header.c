@@ -27,10 +27,9 @@ bool message_header_next(struct bytes *rest, struct message_header_field *field)
     take_line(&ahead, &line);
     if (line.length == 0)
         return false;
-    struct bytes name = line;
     size_t colon = bytes_find_char(line, ':');
-    struct bytes value = bytes_skip(line, colon == BYTES_NOT_FOUND ? line.length : colon + 1);
-    name = bytes_slice(line, 0, colon);
+    struct bytes name = bytes_slice(line, 0, colon == BYTES_NOT_FOUND ? 0 : colon);
+    struct bytes value = bytes_skip(line, colon == BYTES_NOT_FOUND ? 0 : colon + 1);
     /* RFC 5322 4.5: blanks before the colon are an obsolete form. */
     while (name.length > 0 && is_blank(name.data[name.length - 1]))
         name.length--;

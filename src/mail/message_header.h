@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 
 struct message_header_field {
-    struct bytes name;  /* without blanks; a line without a colon is all name */
+    struct bytes name;  /* without blanks; a line without a colon has none, and is all value */
     struct bytes value; /* folded as it is, without the blanks before it and the line end behind */
 };
 

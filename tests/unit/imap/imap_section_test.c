@@ -224,6 +224,9 @@ static void header_fields_are_chosen(void **state)
         {"subject : a\r\nsubject: b\r\n\r\n", "subject : a\r\nsubject: b\r\n\r\n", "\r\n"},
         {"no field\r\nSubjects: x\r\nSub: y\r\n\r\n", "\r\n",
          "no field\r\nSubjects: x\r\nSub: y\r\n\r\n"},
+        /* A name without a colon is no field (RFC 5322 2.2). */
+        {"Subject\r\nx-long \r\n d\r\nTo: b\r\n\r\n", "\r\n",
+         "Subject\r\nx-long \r\n d\r\nTo: b\r\n\r\n"},
         /* A message that ends with its header has no empty line. */
         {"To: b\r\nSubject: a\r\n", "Subject: a\r\n", "To: b\r\n"},
         {"To: b\nSubject: a\n\n", "Subject: a\n\n", "To: b\n\n"},

@@ -94,6 +94,14 @@ static struct bytes find_charset(const struct message_structure_part *part)
     return BYTES("");
 }
 
+/* Reports and pieces of messages are lines for people too (RFC 3464 2.1, RFC 2046 5.2.2). */
+static bool is_text(const struct message_structure_part *part)
+{
+    return part->kind == MESSAGE_STRUCTURE_TEXT ||
+           (part->kind == MESSAGE_STRUCTURE_LEAF &&
+            bytes_equal_ignoring_case(part->type, BYTES("message")));
+}
+
 /* Is the header searched: of parts only for TEXT; that of a message in the message is body. */
 static bool add_part(struct message_search *search, const struct message_structure_part *part,
                      bool wants_header, struct fault *fault)
@@ -106,8 +114,7 @@ static bool add_part(struct message_search *search, const struct message_structu
                            .end = part->body_start + part->body_size,
                            .charset = find_charset(part)};
     /* RFC 2045 6.4: what is encoded in a way that nobody knows is no text. */
-    if (part->kind != MESSAGE_STRUCTURE_TEXT ||
-        !transfer_decoder_named(part->encoding, &body.encoding))
+    if (!is_text(part) || !transfer_decoder_named(part->encoding, &body.encoding))
         return true;
     return add(search, &body, fault);
 }

@@ -385,6 +385,7 @@ static const char letter[] =
     "--a\r\nContent-Type: image/png\r\n\r\npicture words\r\n"
     "--a\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: x-odd\r\n\r\nodd\r\n"
     "--a\r\nContent-Type: text/plain; charset=x-odd\r\n\r\nstrange \xff\r\n"
+    "--a\r\nContent-Type: Message/Delivery-Status\r\n\r\nAction: failed\r\n"
     "--a\r\nContent-Type: message/rfc822\r\n\r\n"
     "Subject: inner head\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
     "--b\r\nX-Inner: inner part head\r\n\r\ninner body\r\n--b--\r\n"
@@ -405,6 +406,7 @@ static void messages(void **state)
         {"odd", false, true}, /* in its header */
         {"odd\r\n", false, true},
         {"strange", true, true},
+        {"action: failed", true, true},
         {"outer k\xc3\xb6pf", false, true},
         {"partheader", false, true},
         {"inner head", true, true},

@@ -70,6 +70,20 @@ static void strings(void **state)
     assert_null(arena_copy_string(&arena, bytes_of("x", SIZE_MAX)));
 }
 
+static void a_secret_one_wipes(void **state)
+{
+    (void)state;
+    AUTO(arena)
+    arena = SECRET_ARENA(1000);
+    char *password = arena_copy_string(&arena, BYTES("swordfish"));
+    assert_string_equal(password, "swordfish");
+    arena_reset(&arena); /* keeps the block */
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(password[i], 0);
+    arena_clear(&arena);
+    assert_true(arena.is_secret);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -91,6 +105,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_limit),
     cmocka_unit_test(used_again_it_is_zeroed_again),
     cmocka_unit_test(strings),
+    cmocka_unit_test(a_secret_one_wipes),
     cmocka_unit_test(no_memory),
 };
 

@@ -99,6 +99,8 @@ static void make_message(struct client *client, unsigned number)
     /* As long as was asked for to the byte, unless the header is longer. */
     client->message_length = load.size > header ? load.size : header;
     memcpy(text + client->message_length - 2, "\r\n", 2);
+    if (text[client->message_length - 3] == '\r')
+        text[client->message_length - 3] = ' ';
 }
 
 /* ---- responses ---- */

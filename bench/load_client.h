@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 enum {
-    LOAD_CLIENT_INPUT = 256 * 1024
+    LOAD_CLIENT_INPUT = 1024 * 1024
 };
 
 struct load_client {

@@ -287,16 +287,16 @@ class OpenSmtpd(Server):
 
 
 class Posthorn(Server):
-    """`store` is where its mail is kept: None = a SQLite file."""
+    """`store` is where its mail is kept: None = a SQLite file; has_accounts: another node has made the accounts there."""
 
     name = "posthorn"
 
-    def __init__(self, program, store=None, is_lmtp=False):
+    def __init__(self, program, store=None, is_lmtp=False, has_accounts=False):
         self.is_lmtp = is_lmtp
         self.directory = tempfile.TemporaryDirectory(prefix="ph-bench", dir="/var/tmp")
         self.block, ports = block_of_ports()
         self.server = posthorn.Posthorn(program, self.directory.name, ports, store=store)
-        for address in ADDRESSES:
+        for address in () if has_accounts else ADDRESSES:
             self.server.add_account(address, PASSWORD)
         self.server.start()
         self.port = self.server.ports["lmtp" if is_lmtp else "smtp"]
@@ -311,6 +311,11 @@ class Posthorn(Server):
 
     def delivered(self):
         return 0
+
+    def forget(self):
+        """A server that has just begun; the system has the files in memory still."""
+        self.server.stop()
+        self.server.start()
 
     def close(self):
         self.server.stop()

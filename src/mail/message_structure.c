@@ -190,6 +190,15 @@ static bool find_in_multipart(struct bytes parts, uint32_t number,
     return !*is_found || message_structure_next_part(&parts, part, fault);
 }
 
+/* A multipart has one part at least (RFC 2046 5.1.1, RFC 9051 9: body-type-mpart): one that has
+   none is told as if it had an empty text. */
+static struct message_structure_part empty_part_of(const struct message_structure_part *multipart)
+{
+    uint64_t end = multipart->body_start + multipart->body_size;
+    return (struct message_structure_part){
+        .kind = MESSAGE_STRUCTURE_TEXT, .header_start = end, .body_start = end};
+}
+
 bool message_structure_find(struct bytes compact, const uint32_t *path, size_t count,
                             struct message_structure_part *part, bool *is_found,
                             struct fault *fault)
@@ -206,7 +215,10 @@ bool message_structure_find(struct bytes compact, const uint32_t *path, size_t c
                 return false;
             is_message = true;
         }
-        if (at.kind == MESSAGE_STRUCTURE_MULTIPART) {
+        if (at.kind == MESSAGE_STRUCTURE_MULTIPART && at.parts.length == 0) {
+            *is_found = path[i] == 1;
+            at = empty_part_of(&at);
+        } else if (at.kind == MESSAGE_STRUCTURE_MULTIPART) {
             if (!find_in_multipart(at.parts, path[i], &at, is_found, fault))
                 return false;
         } else {

@@ -66,8 +66,9 @@ bool message_structure_next_language(struct bytes *languages, struct bytes *lang
 
 /* The part of that number in BODY[1.2.3] (RFC 3501 6.4.5, part specifiers). *is_found is false when
    there is none. A path of no numbers is the message itself. Part 1 of a message that is no
-   multipart is the message. BODY[path.HEADER] and [path.TEXT] of a part of kind MESSAGE are the
-   header and the body of the one part in it; [path.MIME] is the header of the part itself. */
+   multipart is the message, and part 1 of a multipart without parts is an empty text.
+   BODY[path.HEADER] and [path.TEXT] of a part of kind MESSAGE are the header and the body of the
+   one part in it; [path.MIME] is the header of the part itself. */
 bool message_structure_find(struct bytes compact, const uint32_t *path, size_t count,
                             struct message_structure_part *part, bool *is_found,
                             struct fault *fault);

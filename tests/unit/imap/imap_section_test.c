@@ -156,6 +156,24 @@ static void a_message_may_be_a_message(void **state)
     message_parser_free(letter.parser);
 }
 
+/* BODYSTRUCTURE must tell of a part. */
+static void a_multipart_without_parts_has_an_empty_one(void **state)
+{
+    static const struct wanted wanted[] = {
+        {IMAP_SECTION_ALL, "1", ""},      {IMAP_SECTION_MIME, "1", ""},
+        {IMAP_SECTION_HEADER, "1", NULL}, {IMAP_SECTION_ALL, "1.1", NULL},
+        {IMAP_SECTION_ALL, "2", NULL},    {IMAP_SECTION_TEXT, "", "preamble\r\n"},
+    };
+    struct letter letter;
+    (void)state;
+    parse(&letter,
+          PREFIX "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n"
+                 "preamble\r\n",
+          strlen(PREFIX));
+    check(&letter, wanted, sizeof wanted / sizeof *wanted);
+    message_parser_free(letter.parser);
+}
+
 static void binary_knows_the_encoding(void **state)
 {
     static const struct {
@@ -297,6 +315,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sections_are_where_they_should_be),
     cmocka_unit_test(a_message_without_parts_is_its_own_part),
     cmocka_unit_test(a_message_may_be_a_message),
+    cmocka_unit_test(a_multipart_without_parts_has_an_empty_one),
     cmocka_unit_test(binary_knows_the_encoding),
     cmocka_unit_test(what_does_not_fit_is_damage),
     cmocka_unit_test(header_fields_are_chosen),

@@ -157,11 +157,16 @@ static bool open_loop(struct loop *loop, struct fault *fault)
     return true;
 }
 
-static void close_loop(struct loop *loop)
+/* What the last jobs had to say comes when the thread is no more. */
+static void settle(struct loop *loop)
 {
-    /* What the last jobs had to say comes when the thread is no more. */
     while (atomic_load_explicit(&loop->posted, memory_order_acquire) != NULL)
         run_tasks(loop);
+}
+
+static void close_loop(struct loop *loop)
+{
+    settle(loop);
     kill_members(loop);
     uv_close((uv_handle_t *)&loop->wakeup, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
@@ -257,6 +262,12 @@ void loop_group_stop(struct loop_group *group, int64_t grace)
         group->loops[i].is_stopping = true;
         kill_members(&group->loops[i]);
     }
+}
+
+void loop_group_settle(struct loop_group *group)
+{
+    for (unsigned i = 0; group != NULL && i < group->count; i++)
+        settle(&group->loops[i]);
 }
 
 void loop_group_free(struct loop_group *group)

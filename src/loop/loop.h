@@ -24,7 +24,11 @@ bool loop_group_start(struct loop_group *group, struct fault *fault);
 void loop_group_stop(struct loop_group *group, int64_t grace);
 
 /* Runs the tasks that were posted since the loops ended. The order at the program's end:
-   loop_group_stop, worker_pool_free (the last jobs come back), loop_group_free. Accepts NULL. */
+   loop_group_stop, worker_pool_free (the last jobs come back), loop_group_settle (they let go of
+   what they hold of the store), store_close (its jobs come back), loop_group_free. Accepts NULL. */
+void loop_group_settle(struct loop_group *group);
+
+/* Runs what was posted since, and frees. Accepts NULL. */
 void loop_group_free(struct loop_group *group);
 
 unsigned loop_group_count(const struct loop_group *group);

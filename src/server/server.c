@@ -450,8 +450,10 @@ void server_free(struct server *server)
         return;
     if (server->is_serving)
         loop_group_stop(server->loops, 0);
-    /* What workers and the store still had in hand comes back to the loops, which go after them. */
+    /* What workers and the store still had in hand comes back to the loops, which go after them.
+       What workers gave back may still look at a mailbox of the store. */
     worker_pool_free(server->workers);
+    loop_group_settle(server->loops);
     store_close(server->store);
     loop_group_free(server->loops);
     server_listeners_close(server->listeners);

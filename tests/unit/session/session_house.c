@@ -292,6 +292,7 @@ int house_tear_down(void **state)
     house_stop(house);
     store_reader_close(house->reader);
     worker_pool_free(house->workers);
+    loop_group_settle(house->loops);
     store_close(house->store);
     loop_group_free(house->loops);
     for (int i = 0; i < HOUSE_DOORS; i++)

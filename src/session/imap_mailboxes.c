@@ -85,7 +85,8 @@ static bool read_what_is_asked(struct imap_mailboxes *mailboxes, struct db *db)
     case IMAP_LSUB:
         return store_mailbox_list_read(db, mailboxes->account, &mailboxes->list, fault) &&
                (!mailboxes->wants_deleted_bytes ||
-                store_mailbox_list_add_deleted(db, mailboxes->account, &mailboxes->list, fault));
+                store_mailbox_list_add_deleted(db, mailboxes->account, &mailboxes->list, fault)) &&
+               imap_mailboxes_list_choose(mailboxes, fault);
     case IMAP_STATUS:
         return store_mailbox_find(db, mailboxes->account, mailboxes->name,
                                   mailboxes->wants_deleted_bytes, &mailboxes->found,
@@ -288,10 +289,9 @@ static enum imap_progress begin_listing(struct imap_mailboxes *mailboxes,
                                         struct imap_result *result)
 {
     struct fault fault;
-    if (!imap_mailboxes_list_choose(mailboxes, &fault))
+    if (!imap_mailboxes_list_prepare(mailboxes, &fault))
         return imap_result_fault(result, mailboxes->context, SESSION_TROUBLE_MEMORY, &fault);
-    mailboxes->step = IMAP_MAILBOXES_LISTS;
-    return go_on_listing(mailboxes, result);
+    return ask_worker(mailboxes);
 }
 
 /* RFC 9051 6.3.9: an empty name asks what stands between levels. */
@@ -356,7 +356,7 @@ static bool prepare(struct imap_mailboxes *mailboxes, struct imap_result *result
                 change->role = (enum store_role)role;
         /* RFC 6154 3: a mailbox has one use here. */
         if (use != 0 && change->role == STORE_ROLE_NONE) {
-            imap_result_set(result, IMAP_NO, "USEATTR", "A mailbox has one use at most");
+            imap_result_set(result, IMAP_NO, "USEATTR", "A mailbox has one of the known uses");
             return false;
         }
     }
@@ -424,8 +424,9 @@ static enum imap_progress begin(struct imap_mailboxes *mailboxes, struct imap_re
                                  "* LIST (\\Noselect) \"/\" \"\"\r\n");
             return end_list(result);
         }
-        return ask_worker(mailboxes);
+        return begin_listing(mailboxes, result);
     case IMAP_LSUB:
+        return begin_listing(mailboxes, result);
     case IMAP_STATUS:
     case IMAP_GETQUOTAROOT:
         return ask_worker(mailboxes);
@@ -448,7 +449,8 @@ static enum imap_progress hear_read(struct imap_mailboxes *mailboxes, struct ima
     switch (mailboxes->verb) {
     case IMAP_LIST:
     case IMAP_LSUB:
-        return begin_listing(mailboxes, result);
+        mailboxes->step = IMAP_MAILBOXES_LISTS;
+        return go_on_listing(mailboxes, result);
     case IMAP_STATUS:
         return answer_status(mailboxes, result);
     default:

@@ -23,6 +23,7 @@ struct imap_mailboxes_line {
     const struct store_mailbox *item;
     struct bytes name;
     bool has_selected_below; /* RFC 5258 4: CHILDINFO */
+    bool has_hidden_below;   /* such a one that no pattern fits */
 };
 
 struct imap_mailboxes {
@@ -54,12 +55,18 @@ struct imap_mailboxes {
     struct store_mailbox_list list;
     struct fault fault;
 
-    struct imap_mailboxes_line *lines; /* LIST; in the arena */
+    struct bytes *patterns; /* LIST, LSUB; in the arena, with the reference */
+    size_t pattern_count;
+    unsigned selects;
+    struct imap_mailboxes_line *lines; /* by the worker; in the arena */
     size_t line_count;
     size_t next;
 };
 
-/* Chooses what LIST and LSUB answer. False: memory. */
+/* Keeps of the command what choosing needs. False: memory. */
+bool imap_mailboxes_list_prepare(struct imap_mailboxes *mailboxes, struct fault *fault);
+/* Chooses what LIST and LSUB answer; a worker does it, many names and long patterns take their
+   time. False: memory. */
 bool imap_mailboxes_list_choose(struct imap_mailboxes *mailboxes, struct fault *fault);
 /* Writes a line of it, and the STATUS behind it. */
 void imap_mailboxes_list_write(const struct imap_mailboxes *mailboxes,

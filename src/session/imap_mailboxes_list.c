@@ -8,32 +8,53 @@
 
 /* ---- choosing ---- */
 
+/* RFC 3501 6.3.9: levels above are named by LSUB for "%" only. */
+static bool has_percent(const struct imap_mailboxes *mailboxes)
+{
+    for (size_t i = 0; i < mailboxes->pattern_count; i++)
+        if (memchr(mailboxes->patterns[i].data, '%', mailboxes->patterns[i].length) != NULL)
+            return true;
+    return false;
+}
+
 /* A pattern stands behind the reference: "a/" and "%" are "a/%". */
-static struct bytes *join_patterns(struct imap_mailboxes *mailboxes)
+static bool join_patterns(struct imap_mailboxes *mailboxes)
 {
     const struct imap_list *list = &mailboxes->command->list;
     struct bytes *patterns =
         arena_allocate_array(&mailboxes->arena, list->pattern_count, sizeof *patterns);
     for (size_t i = 0; patterns != NULL && i < list->pattern_count; i++) {
         struct bytes pattern = list->patterns[i];
-        char *joined = arena_allocate(&mailboxes->arena, list->reference.length + pattern.length);
+        char *joined =
+            arena_allocate(&mailboxes->arena, list->reference.length + pattern.length + 1);
         if (joined == NULL)
-            return NULL;
+            return false;
         if (list->reference.length > 0)
             memcpy(joined, list->reference.data, list->reference.length);
         if (pattern.length > 0)
             memcpy(joined + list->reference.length, pattern.data, pattern.length);
         patterns[i] = bytes_of(joined, list->reference.length + pattern.length);
     }
-    return patterns;
+    mailboxes->patterns = patterns;
+    mailboxes->pattern_count = list->pattern_count;
+    return patterns != NULL;
+}
+
+bool imap_mailboxes_list_prepare(struct imap_mailboxes *mailboxes, struct fault *fault)
+{
+    if (!join_patterns(mailboxes))
+        return fault_set_memory(fault);
+    if (mailboxes->verb == IMAP_LIST)
+        mailboxes->selects = mailboxes->command->list.selects;
+    else
+        mailboxes->selects =
+            IMAP_LIST_SUBSCRIBED | (has_percent(mailboxes) ? IMAP_LIST_RECURSIVEMATCH : 0U);
+    return true;
 }
 
 struct choice {
     struct imap_mailboxes *mailboxes;
-    const struct bytes *patterns;
-    size_t pattern_count;
     unsigned selects;
-    bool is_lsub;
     struct bytes *above; /* names that are no mailboxes and have one below that is selected */
     size_t above_count;
     size_t above_capacity;
@@ -41,8 +62,9 @@ struct choice {
 
 static bool fits(const struct choice *choice, struct bytes name)
 {
-    for (size_t i = 0; i < choice->pattern_count; i++)
-        if (imap_mailbox_name_fits(choice->patterns[i], name))
+    const struct imap_mailboxes *mailboxes = choice->mailboxes;
+    for (size_t i = 0; i < mailboxes->pattern_count; i++)
+        if (imap_mailbox_name_fits(mailboxes->patterns[i], name))
             return true;
     return false;
 }
@@ -71,8 +93,8 @@ static bool add_above(struct choice *choice, struct bytes name)
     return true;
 }
 
-/* Marks the levels above a mailbox that is selected. */
-static bool mark_above(struct choice *choice, struct bytes name)
+/* Marks the levels above a mailbox that is selected; it is hidden when no pattern fits it. */
+static bool mark_above(struct choice *choice, struct bytes name, bool is_hidden)
 {
     const struct store_mailbox_list *list = &choice->mailboxes->list;
     for (size_t end = name.length; end > 0; end--) {
@@ -80,10 +102,13 @@ static bool mark_above(struct choice *choice, struct bytes name)
             continue;
         struct bytes level = bytes_slice(name, 0, end - 1);
         const struct store_mailbox *item = store_mailbox_list_find(list, level);
-        if (item != NULL)
-            choice->mailboxes->lines[item - list->items].has_selected_below = true;
-        else if (fits(choice, level) && !add_above(choice, level))
+        if (item != NULL) {
+            struct imap_mailboxes_line *line = &choice->mailboxes->lines[item - list->items];
+            line->has_selected_below = true;
+            line->has_hidden_below = line->has_hidden_below || is_hidden;
+        } else if (is_hidden && fits(choice, level) && !add_above(choice, level)) {
             return false;
+        }
     }
     return true;
 }
@@ -93,9 +118,7 @@ static bool mark_all_above(struct choice *choice)
     const struct store_mailbox_list *list = &choice->mailboxes->list;
     for (size_t i = 0; i < list->count; i++) {
         const struct store_mailbox *item = &list->items[i];
-        /* RFC 3501 6.3.9: only of those that LSUB does not name themselves. */
-        if (is_selected(choice, item) && !(choice->is_lsub && fits(choice, item->name)) &&
-            !mark_above(choice, item->name))
+        if (is_selected(choice, item) && !mark_above(choice, item->name, !fits(choice, item->name)))
             return false;
     }
     return true;
@@ -116,10 +139,12 @@ static bool keep_lines(struct choice *choice)
     struct imap_mailboxes_line *lines = mailboxes->lines;
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        bool has_below = lines[i].has_selected_below;
-        const struct store_mailbox *item = &list->items[i];
-        if ((is_selected(choice, item) || has_below) && fits(choice, item->name))
-            lines[kept++] = (struct imap_mailboxes_line){item, item->name, has_below};
+        struct imap_mailboxes_line line = lines[i];
+        line.item = &list->items[i];
+        line.name = line.item->name;
+        /* RFC 9051 6.3.9.3: what is not meant itself only for the sake of what is not listed. */
+        if ((is_selected(choice, line.item) || line.has_hidden_below) && fits(choice, line.name))
+            lines[kept++] = line;
     }
     mailboxes->line_count = kept;
     if (choice->above_count == 0)
@@ -132,7 +157,7 @@ static bool keep_lines(struct choice *choice)
     memcpy(all, lines, kept * sizeof *lines);
     for (size_t i = 0; i < choice->above_count; i++)
         if (i == 0 || !bytes_equal(choice->above[i], choice->above[i - 1]))
-            all[kept++] = (struct imap_mailboxes_line){NULL, choice->above[i], true};
+            all[kept++] = (struct imap_mailboxes_line){NULL, choice->above[i], true, true};
     mailboxes->lines = all;
     mailboxes->line_count = kept;
     return true;
@@ -140,18 +165,13 @@ static bool keep_lines(struct choice *choice)
 
 bool imap_mailboxes_list_choose(struct imap_mailboxes *mailboxes, struct fault *fault)
 {
-    const struct imap_list *list = &mailboxes->command->list;
-    bool is_lsub = mailboxes->verb == IMAP_LSUB;
     struct choice choice = {
         .mailboxes = mailboxes,
-        .patterns = join_patterns(mailboxes),
-        .pattern_count = list->pattern_count,
-        .selects = is_lsub ? IMAP_LIST_SUBSCRIBED | IMAP_LIST_RECURSIVEMATCH : list->selects,
-        .is_lsub = is_lsub,
+        .selects = mailboxes->selects,
     };
     mailboxes->lines = arena_allocate_array(&mailboxes->arena, mailboxes->list.count + 1,
                                             sizeof *mailboxes->lines);
-    bool is_done = choice.patterns != NULL && mailboxes->lines != NULL &&
+    bool is_done = mailboxes->lines != NULL &&
                    ((choice.selects & IMAP_LIST_RECURSIVEMATCH) == 0 || mark_all_above(&choice)) &&
                    keep_lines(&choice);
     free(choice.above);

@@ -157,10 +157,24 @@ static bool write_multipart(struct writer *writer, const struct message_structur
     return true;
 }
 
+static bool is_global(const struct message_structure_part *part)
+{
+    return bytes_equal_ignoring_case(part->subtype, BYTES("global"));
+}
+
+/* Who does not read UTF-8 knows message/global as a leaf: a message in a message is message/rfc822
+   (RFC 3501 9: body-type-msg, and RFC 9051 9 for the others). */
+static bool is_told_as_message(const struct writer *writer,
+                               const struct message_structure_part *part)
+{
+    return part->kind == MESSAGE_STRUCTURE_MESSAGE && (writer->is_utf8 || !is_global(part));
+}
+
 static void write_type(struct writer *writer, const struct message_structure_part *part)
 {
     if (part->kind == MESSAGE_STRUCTURE_MESSAGE) {
-        buffer_append(writer->out, BYTES("\"message\" \"rfc822\""));
+        buffer_append(writer->out, is_global(part) ? BYTES("\"message\" \"global\"")
+                                                   : BYTES("\"message\" \"rfc822\""));
     } else if (part->type.data == NULL) {
         buffer_append(writer->out, BYTES("\"text\" \"plain\""));
     } else {
@@ -179,7 +193,7 @@ static bool write_single(struct writer *writer, const struct message_structure_p
     write_nstring(writer, part->description);
     write_nstring(writer, part->encoding.data == NULL ? BYTES("7bit") : part->encoding);
     write_number(writer, part->body_size);
-    if (part->kind == MESSAGE_STRUCTURE_MESSAGE) {
+    if (is_told_as_message(writer, part)) {
         buffer_append_char(writer->out, ' ');
         if (!write_envelope(writer, part->envelope))
             return false;
@@ -187,7 +201,7 @@ static bool write_single(struct writer *writer, const struct message_structure_p
         if (!write_parts(writer, part->parts, depth))
             return false;
     }
-    if (part->kind != MESSAGE_STRUCTURE_LEAF)
+    if (part->kind == MESSAGE_STRUCTURE_TEXT || is_told_as_message(writer, part))
         write_number(writer, part->lines);
     if (writer->has_extensions)
         write_nstring(writer, part->md5);

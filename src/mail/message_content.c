@@ -112,7 +112,9 @@ static void read_type(struct content_reader *reader, struct bytes value)
         content->is_digest = bytes_equal_ignoring_case(content->subtype, BYTES("digest"));
         find_boundary(content);
     } else if (bytes_equal_ignoring_case(content->type, BYTES("message")) &&
-               bytes_equal_ignoring_case(content->subtype, BYTES("rfc822"))) {
+               (bytes_equal_ignoring_case(content->subtype, BYTES("rfc822")) ||
+                bytes_equal_ignoring_case(content->subtype, BYTES("global")))) {
+        /* RFC 6532 3.7 */
         content->kind = MESSAGE_CONTENT_MESSAGE;
     }
 }

@@ -23,7 +23,8 @@ enum message_structure_kind {
     MESSAGE_STRUCTURE_LEAF = 0,
     MESSAGE_STRUCTURE_TEXT = 1,      /* a leaf with lines */
     MESSAGE_STRUCTURE_MULTIPART = 2, /* has any number of parts, perhaps none */
-    MESSAGE_STRUCTURE_MESSAGE = 3    /* message/rfc822: has one part, and the envelope of that */
+    MESSAGE_STRUCTURE_MESSAGE = 3    /* message/rfc822 or message/global: has one part, and the
+                                        envelope of that */
 };
 
 /* One part. Borrowed from the compact form; strings that the message does not have have data NULL.

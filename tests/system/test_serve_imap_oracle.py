@@ -113,6 +113,12 @@ def is_nothing(both, item, name, ours, theirs):
     return ours is None and theirs == b"" and not both.has_section(name, item)
 
 
+def is_in_message_global(both, item, name, ours, theirs):
+    """message/global is a message in the message (RFC 9051 6.4.5.1); Dovecot knows message/rfc822 only."""
+    part = find_part(both.fetch("BODYSTRUCTURE")[0][name], [1])
+    return part[:2] == [b"message", b"global"] and ours in both.contents[name] and theirs in (b"", both.fetch("BODY.PEEK[1]")[1][name])
+
+
 def is_part_of_a_leaf(both, item, name, ours, theirs):
     """A part without parts in it has no part 1 (RFC 9051 6.4.5.1: only messages have); Dovecot shows the part itself."""
     return ours is None and not both.has_section(name, item) and theirs == both.fetch("BODY.PEEK[1]")[1][name] and theirs != b""
@@ -150,6 +156,7 @@ def is_long_boundary(both, item, name, ours, theirs):
 DIFFERENCES = {
     is_nothing: ("BODY.PEEK[2]", "BODY.PEEK[2.MIME]", "BODY.PEEK[1.1]", "BODY.PEEK[1.HEADER]", "BODY.PEEK[2.TEXT]", "BODY.PEEK[1.2.MIME]",
                  "BODY.PEEK[1.HEADER.FIELDS (SUBJECT)]", "BODY.PEEK[1.1.1.1.HEADER]"),
+    is_in_message_global: ("BODY.PEEK[1.1]", "BODY.PEEK[1.HEADER]", "BODY.PEEK[1.HEADER.FIELDS (SUBJECT)]"),
     is_part_of_a_leaf: ("BODY.PEEK[1.1]",),
     is_header_up_to_a_boundary: ("BODY.PEEK[1.MIME]", "BODY.PEEK[2.MIME]", "BODY.PEEK[1.HEADER]", "BODY.PEEK[1.2.MIME]"),
     is_header_without_an_end: ("BODY.PEEK[HEADER.FIELDS (SUBJECT FROM X-NONE)]", "BODY.PEEK[1.HEADER.FIELDS (SUBJECT)]"),

@@ -118,6 +118,27 @@ static void a_multipart_of_no_parts_has_an_empty_text(void **state)
     message_parser_free(parser);
 }
 
+/* RFC 9051 9: body-type-msg; in RFC 3501 it is no message. */
+static void message_global_is_a_message_for_who_reads_utf8(void **state)
+{
+    struct message_parsed parsed;
+    struct fault fault;
+    AUTO(buffer)
+    out = BUFFER(OUT_MAX);
+    (void)state;
+    struct message_parser *parser =
+        parse("MIME-Version: 1.0\r\nContent-Type: Message/Global\r\n\r\n"
+              "Subject: gr\xc3\xbc\xc3\x9f\r\n\r\ntext\r\n",
+              &parsed);
+    assert_true(imap_structure_write(&out, parsed.structure, false, true, &fault));
+    expect(&out, "(\"message\" \"global\" NIL NIL NIL \"7bit\" 25 "
+                 "(NIL \"gr\xc3\xbc\xc3\x9f\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+                 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 6 1) 3)");
+    assert_true(imap_structure_write(&out, parsed.structure, true, false, &fault));
+    expect(&out, "(\"message\" \"global\" NIL NIL NIL \"7bit\" 25 NIL NIL NIL NIL)");
+    message_parser_free(parser);
+}
+
 /* Every byte of a form damaged: it is written or refused whole. */
 static void damage_leaves_nothing_behind(void **state)
 {
@@ -157,6 +178,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(envelopes_have_ten_fields),
     cmocka_unit_test(body_is_bodystructure_without_extensions),
     cmocka_unit_test(a_multipart_of_no_parts_has_an_empty_text),
+    cmocka_unit_test(message_global_is_a_message_for_who_reads_utf8),
     cmocka_unit_test(damage_leaves_nothing_behind),
 };
 

@@ -122,6 +122,7 @@ static enum engine_wish wish(const void *engine)
     if (imap_server_wants_tls(session->engine))
         return ENGINE_WANTS_TLS;
     return session->is_waiting || session->step != IMAP_SESSION_RESTS ||
+                   (session->layer != NULL && session->layer->is_paused) ||
                    imap_server_is_answer_owed(session->engine) ||
                    imap_server_wants_compression(session->engine)
                ? ENGINE_WAITS
@@ -173,10 +174,16 @@ static int64_t earlier(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
+enum {
+    LONG_AGO = 1 /* a time that has passed */
+};
+
 static int64_t deadline(const void *engine)
 {
     const struct imap_session *session = engine;
     int64_t next = imap_server_deadline(session->engine);
+    if (session->layer != NULL && session->layer->is_paused)
+        return LONG_AGO;
     if (session->login != NULL && imap_server_is_answer_owed(session->engine))
         next = earlier(next, session_login_deadline(session->login));
     return next;
@@ -186,6 +193,8 @@ static void tick(void *engine, int64_t now)
 {
     struct imap_session *session = engine;
     imap_server_tick(session->engine, now);
+    if (session->layer != NULL)
+        session->layer->is_paused = false;
     if (session->login != NULL && imap_server_is_answer_owed(session->engine))
         imap_session_auth_tick(session, now);
     imap_session_go_on(session, now);

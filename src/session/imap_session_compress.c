@@ -5,7 +5,10 @@
 
 enum {
     LAYER_IN_MAX = DEFLATE_INFLATED_MAX, /* plain bytes that wait for the engine */
-    LAYER_OUT_MAX = 64 * 1024 * 1024     /* compressed bytes of one output; a bound, never met */
+    /* Plain bytes of one turn of the loop: a few of a thousand times as many commands must not
+       keep the others waiting. */
+    LAYER_TURN_MAX = 256 * 1024,
+    LAYER_OUT_MAX = 64 * 1024 * 1024 /* compressed bytes of one output; a bound, never met */
 };
 
 void imap_session_compress_free(struct imap_session_layer *layer)
@@ -39,15 +42,26 @@ bool imap_session_compress(struct imap_session *session, int64_t now)
 
 /* ---- in ---- */
 
+/* False: enough for this turn; the rest comes by tick. */
+static bool has_turn(struct imap_session_layer *layer, int64_t now)
+{
+    if (layer->turn != now) {
+        layer->turn = now;
+        layer->made = 0;
+    }
+    layer->is_paused = layer->made >= LAYER_TURN_MAX;
+    return !layer->is_paused;
+}
+
 /* Makes plain bytes where none wait; false: there are none. */
-static bool expand(struct imap_session *session, struct bytes in, size_t *used)
+static bool expand(struct imap_session *session, struct bytes in, size_t *used, int64_t now)
 {
     struct imap_session_layer *layer = session->layer;
     struct fault fault;
     *used = 0;
     if (layer->in.length > 0)
         return true;
-    if (in.length == 0 && !layer->has_more)
+    if ((in.length == 0 && !layer->has_more) || !has_turn(layer, now))
         return false;
     buffer_clear(&layer->in);
     if (!deflate_expand(layer->deflate, in, used, &layer->in, &layer->has_more, &fault)) {
@@ -56,6 +70,7 @@ static bool expand(struct imap_session *session, struct bytes in, size_t *used)
                                               : "out of memory");
         return false;
     }
+    layer->made += layer->in.length;
     return layer->in.length > 0;
 }
 
@@ -63,13 +78,15 @@ bool imap_session_compress_feed_engine(struct imap_session *session, int64_t now
 {
     struct imap_session_layer *layer = session->layer;
     size_t used = 0;
-    if (!expand(session, BYTES(""), &used))
-        return false;
-    size_t taken = imap_server_feed(session->engine, buffer_bytes(&layer->in), now);
-    buffer_consume(&layer->in, taken);
+    /* All events are heard: what they pointed to can go. */
+    buffer_consume(&layer->in, layer->taken);
+    layer->taken = 0;
     if (layer->in.length == 0)
         buffer_clear(&layer->in);
-    return taken > 0;
+    if (!expand(session, BYTES(""), &used, now))
+        return false;
+    layer->taken = imap_server_feed(session->engine, buffer_bytes(&layer->in), now);
+    return layer->taken > 0;
 }
 
 size_t imap_session_compress_feed(struct imap_session *session, struct bytes in, int64_t now)
@@ -77,7 +94,7 @@ size_t imap_session_compress_feed(struct imap_session *session, struct bytes in,
     size_t taken = 0;
     for (;;) {
         size_t used = 0;
-        bool has_plain = expand(session, bytes_skip(in, taken), &used);
+        bool has_plain = expand(session, bytes_skip(in, taken), &used, now);
         taken += used;
         size_t before = session->layer->in.length;
         imap_session_go_on(session, now);

@@ -44,9 +44,13 @@ enum imap_session_append {
 /* The bytes of a session with COMPRESS on, between the carrier and the engine. */
 struct imap_session_layer {
     struct deflate *deflate;
-    struct buffer in;  /* plain, and not yet taken by the engine */
+    struct buffer in;  /* plain */
+    size_t taken;      /* of it by the engine, whose events may still point there */
     struct buffer out; /* compressed, and not yet sent */
     bool has_more;     /* deflate can give more plain bytes without new input */
+    int64_t turn;      /* of the loop, when plain bytes were made last */
+    size_t made;       /* in that turn */
+    bool is_paused;    /* the rest in another turn */
 };
 
 struct imap_session {
@@ -144,7 +148,8 @@ void imap_session_idle_end(struct imap_session *session, int64_t now);
 /* False: out of memory. */
 bool imap_session_compress(struct imap_session *session, int64_t now);
 void imap_session_compress_free(struct imap_session_layer *layer);
-/* Gives the engine what is plain already. False: it takes nothing, or nothing is there. */
+/* Gives the engine what is plain already, when all of its events are heard. False: it takes
+   nothing, or nothing is there. */
 bool imap_session_compress_feed_engine(struct imap_session *session, int64_t now);
 size_t imap_session_compress_feed(struct imap_session *session, struct bytes in, int64_t now);
 struct bytes imap_session_compress_output(struct imap_session *session, int64_t now);

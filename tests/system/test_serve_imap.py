@@ -1,5 +1,6 @@
 """The mailboxes by imaplib and by hand: every command once, and what two sessions hear of each other."""
 
+import hashlib
 import imaplib
 import re
 import smtplib
@@ -356,6 +357,14 @@ def test_compressed(ours, account):
         assert b"b OK" in ask(b"b SELECT INBOX\r\n")
         assert body in ask(b"c FETCH 1 BODY.PEEK[]\r\n")
         assert re.match(rb"d (NO|BAD) ", ask(b"d COMPRESS DEFLATE\r\n"))
+        # What hardly shrinks comes in many pieces.
+        body = letter(2, body=b"".join(hashlib.sha256(b"%d" % i).hexdigest().encode() + b"\r\n"
+                                       for i in range(20000)))
+        assert b"e OK" in ask(b"e APPEND INBOX {%d+}\r\n%b\r\n" % (len(body), body))
+        assert body in ask(b"f FETCH 2 BODY.PEEK[]\r\n")
+        # So many commands in a few bytes are done in several turns.
+        wire.socket.sendall(out.compress(b"g NOOP\r\n" * 100000))
+        assert b"h OK" in ask(b"h NOOP\r\n")
 
 
 def test_a_reload_changes_limits_and_drops_nobody(house, posthorn_program, tmp_path):

@@ -16,6 +16,8 @@ from lab.postgres import Postgres  # noqa: E402
 
 WHO = (peers.ADDRESSES[0], peers.PASSWORD)
 BATCH = 100
+FILLERS = 4
+SHORT = 1024
 ROUNDS = 5
 FEW_ROUNDS = 3
 SMALL = 1000  # messages of the mailbox that sessions select
@@ -66,6 +68,7 @@ class Counts:
         self.messages = 2000 if is_quick else 20000
         self.sorted = 2000 if is_quick else 100000
         self.appended = 100 if is_quick else 500
+        self.batches = 500 if is_quick else 2000  # messages of MULTIAPPEND
         self.sessions = 50 if is_quick else 300
         self.pushes = 5 if is_quick else 20
         self.copies = 50  # of all messages, to the great mailbox
@@ -105,9 +108,13 @@ class Load:
             for mailbox in mailboxes:
                 client.create(mailbox)
 
-    def append(self, mailbox, count, each=BATCH, first=0, flags=()):
-        options = ["--mailbox", mailbox, "--messages", count, "--each", each, "--first", first, *flags]
+    def append(self, mailbox, count, each=BATCH, size=4096, connections=1):
+        options = ["--mailbox", mailbox, "--messages", count, "--each", each, "--size", size, "--connections", connections]
         return self.call("append", options=options)["rate"]
+
+    def fill(self, mailbox, count, size=4096):
+        """By many at once, who wait together for the disk."""
+        self.append(mailbox, count, size=size, connections=FILLERS)
 
     def rate(self, row, messages, rounds=ROUNDS, mailbox="INBOX", then=None):
         """Messages a second that a command gets through, at the median of some rounds."""
@@ -132,23 +139,29 @@ class Rows:
 def measure(load, rows, counts):
     """What all servers are asked. The mailboxes are left as they are."""
     server = load.server
-    load.make("Copies", "Appended", "Small", "Large")
-    rows.put(MULTIAPPEND, server, load.append("INBOX", counts.messages))
-    load.append("Small", SMALL)
+    load.make("Copies", "Appended", "Small")
+    load.fill("INBOX", counts.messages)
+    load.fill("Small", SMALL)
     for row in WARM:
         rows.put(row[0], server, load.rate(row, counts.messages))
     rows.put(STORE[0], server, load.rate(STORE, counts.messages, then=STORE_BACK))
     rows.put(COPY[0], server, load.rate(COPY, counts.messages, rounds=FEW_ROUNDS))
     rows.put(APPEND, server, load.append("Appended", counts.appended, each=1))
+    rows.put(MULTIAPPEND, server, load.append("Appended", counts.batches))
     sessions = load.call("sessions", options=["--connections", 10, "--messages", counts.sessions, "--mailbox", "Small"])
     rows.put(SESSIONS, server, sessions["rate"])
-    load.append("Large", counts.sorted)
-    for row in SORTED:
-        rows.put(row[0], server, load.rate(row, counts.sorted, rounds=FEW_ROUNDS, mailbox="Large"))
     for row in COLD:
         server.forget()
         rows.put(row[0], server, load.rate(row, counts.messages, rounds=1))
     rows.put(PUSH, server, load.push_ms(server.port, counts.pushes))
+
+
+def measure_sorting(load, rows, counts):
+    """Of messages with a short text, which has no part in it."""
+    load.make("Large")
+    load.fill("Large", counts.sorted, size=SHORT)
+    for row in SORTED:
+        rows.put(row[0], load.server, load.rate(row, counts.sorted, rounds=FEW_ROUNDS, mailbox="Large"))
 
 
 def idle_kib(run, server, manner, listener, count):
@@ -185,7 +198,7 @@ def measure_idle(run, rows, counts):
         for server in run.servers(run.new_posthorn):
             load = Load(run.build, server)
             load.make("Small")
-            load.append("Small", SMALL)
+            load.fill("Small", SMALL)
             rows.put(name, server, idle_kib(run, server, manner, listener, count))
 
 
@@ -224,6 +237,9 @@ def table_imap(run, at_least, at_most):
     for server in run.servers(run.new_posthorn, peers.DovecotMaildir, peers.DovecotLmtp):
         load = Load(run.build, server)
         measure(load, rows, counts)
+        # Dovecot sorts what its index has, which is the same with both formats: the one that is filled sooner does.
+        if server.name != MAILDIR:
+            measure_sorting(load, rows, counts)
         if server.name == OURS:
             measure_great(load, rows, counts)
         else:

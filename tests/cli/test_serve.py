@@ -424,7 +424,7 @@ class DevTest(ServerCase):
 class StartTest(ServerCase):
     def free_offset(self):
         for offset in range(7000, 50000, 997):
-            if all(is_free(port + offset) for port in (2525, 2587, 2465, 2110, 2995)):
+            if all(is_free(port + offset) for port in (2525, 2587, 2465, 2110, 2995, 2143, 2993)):
                 return offset
         return self.fail("no free ports")
 

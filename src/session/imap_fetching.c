@@ -7,6 +7,7 @@
 #include "imap/imap_write.h"
 #include "session/imap_fetching_seen.h"
 #include "session/imap_fetching_slice.h"
+#include "store/store_delivery.h"
 
 enum {
     VANISHED_LINE = 8000 /* bytes of a VANISHED response, about: there may be several */
@@ -159,12 +160,16 @@ static bool next_message(struct imap_fetching *fetching, const struct imap_view 
         while (fetching->number <= range->last) {
             const struct imap_view_message *message = &view->messages[fetching->number - 1];
             *slot = (struct imap_fetching_slot){fetching->number++, message->uid, message->flags,
-                                                imap_view_modseq_of(view, message)};
+                                                imap_view_modseq_of(view, message), false};
             /* RFC 7162 3.1.4.1. */
             if (slot->modseq <= fetching->changed_since)
                 continue;
-            if ((slot->flags & IMAP_VIEW_GONE) == 0)
+            if ((slot->flags & IMAP_VIEW_GONE) == 0) {
+                slot->tells_seen = fetching->seen != NULL && (slot->flags & STORE_FLAG_SEEN) == 0;
+                if (slot->tells_seen)
+                    slot->flags |= STORE_FLAG_SEEN;
                 return true;
+            }
             fetching->has_gone = true;
         }
         fetching->range++;
@@ -365,7 +370,8 @@ static bool begin(struct imap_fetching *fetching)
                                 &fetching->fault))
         return false;
     if (!fetching->plan.is_of_view &&
-        (!make_slots(fetching) || (fetching->plan.has_flags && !copy_keywords(fetching))))
+        (!make_slots(fetching) ||
+         ((fetching->plan.has_flags || fetching->plan.sets_seen) && !copy_keywords(fetching))))
         return false;
     if (fetching->fetch->wants_vanished && !choose_vanished(fetching))
         return false;

@@ -124,6 +124,16 @@ static enum imap_fetching_outcome write_item(struct imap_fetching_slice *slice, 
     }
 }
 
+/* RFC 9051 6.4.5: a change of \Seen is told with what caused it. */
+static void end_line(struct imap_fetching_slice *slice, const struct imap_fetching_slot *slot)
+{
+    if (slot->tells_seen && !slice->plan->has_flags) {
+        buffer_append(&slice->text, BYTES(" FLAGS "));
+        write_of_view(slice, slot, IMAP_FETCH_FLAGS);
+    }
+    buffer_append(&slice->text, BYTES(")\r\n"));
+}
+
 static enum imap_fetching_outcome write_items(struct imap_fetching_slice *slice, struct db *db,
                                               const struct imap_fetching_slot *slot,
                                               const struct store_fetched *row, size_t first,
@@ -141,7 +151,7 @@ static enum imap_fetching_outcome write_items(struct imap_fetching_slice *slice,
         else if (outcome != IMAP_FETCHING_WRITTEN)
             return outcome;
     }
-    buffer_append(&slice->text, BYTES(")\r\n"));
+    end_line(slice, slot);
     return IMAP_FETCHING_WRITTEN;
 }
 
@@ -194,6 +204,6 @@ enum imap_fetching_outcome imap_fetching_message_go_on(struct imap_fetching_slic
         return outcome;
     if (item + 1 < slice->plan->count)
         return write_behind(slice, db, slot, item + 1, fault);
-    buffer_append(&slice->text, BYTES(")\r\n"));
+    end_line(slice, slot);
     return IMAP_FETCHING_WRITTEN;
 }

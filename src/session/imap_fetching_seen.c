@@ -151,11 +151,13 @@ void imap_fetching_seen_apply(struct imap_fetching_seen *seen, struct imap_conte
     if (!change->job.is_done) {
         session_services_tell_trouble(context->services, SESSION_TROUBLE_WRITE,
                                       context->identity->id, &change->job.fault, now);
+        imap_view_tell_again(imap_selection_view(context->selection), seen->numbers,
+                             seen->number_count);
         return;
     }
     if (change->modseq == 0)
         return;
     imap_view_set_flags(imap_selection_view(context->selection), seen->numbers, seen->number_count,
-                        STORE_FLAGS_ADD, change->bits, change->modseq, false, NULL, 0);
+                        STORE_FLAGS_ADD, change->bits, change->modseq, true, NULL, 0);
     imap_selection_saw(context->selection, change->modseq);
 }

@@ -13,7 +13,8 @@ bool imap_fetching_seen_begin(struct imap_context *context, const struct imap_ra
                               size_t count, uint64_t changed_since,
                               struct imap_fetching_seen **seen, struct fault *fault);
 bool imap_fetching_seen_is_done(const struct imap_fetching_seen *seen);
-/* When it is done: the view takes it in. */
+/* When it is done: the view takes it in. The client was told with what it fetched; where the job
+   failed it will be told again how things are. */
 void imap_fetching_seen_apply(struct imap_fetching_seen *seen, struct imap_context *context,
                               int64_t now);
 void imap_fetching_seen_free(struct imap_fetching_seen *seen); /* at any time; accepts NULL */

@@ -24,6 +24,7 @@ struct imap_fetching_slot {
     uint32_t uid;
     uint64_t flags;
     uint64_t modseq;
+    bool tells_seen; /* it becomes \Seen by this command: FLAGS say so, asked for or not */
 };
 
 /* What is left of an item that is larger than a slice: bytes of the message, perhaps to be

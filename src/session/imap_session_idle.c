@@ -42,7 +42,9 @@ void imap_session_idle_go_on(struct imap_session *session, int64_t now)
     if (!imap_session_command_tell(session, NULL))
         return;
     session->has_synced = false;
-    session->has_idle_news = false;
+    /* What was heard while a worker read is not in what was read. A store that cannot be read is
+       not asked again before it says something. */
+    session->has_idle_news = status == IMAP_SELECTION_READY && imap_selection_is_behind(selection);
 }
 
 void imap_session_idle_end(struct imap_session *session, int64_t now)

@@ -298,6 +298,14 @@ void imap_view_set_flags(struct imap_view *view, const struct imap_range *number
     take_modseq(view, modseq);
 }
 
+void imap_view_tell_again(struct imap_view *view, const struct imap_range *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t at = numbers[i].first - 1; at < numbers[i].last; at++)
+            if ((view->messages[at].flags & IMAP_VIEW_GONE) == 0)
+                mark(view, at, IMAP_VIEW_UNTOLD);
+}
+
 void imap_view_remove(struct imap_view *view, const struct store_uid_range *uids, size_t count,
                       uint64_t modseq)
 {

@@ -76,6 +76,9 @@ void imap_view_set_flags(struct imap_view *view, const struct imap_range *number
 void imap_view_remove(struct imap_view *view, const struct store_uid_range *uids, size_t count,
                       uint64_t modseq);
 
+/* The flags of these messages are to be told, whatever was said of them. */
+void imap_view_tell_again(struct imap_view *view, const struct imap_range *numbers, size_t count);
+
 static inline uint64_t imap_view_modseq_of(const struct imap_view *view,
                                            const struct imap_view_message *message)
 {

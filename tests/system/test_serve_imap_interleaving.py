@@ -234,3 +234,22 @@ def test_a_client_that_idles_is_told_in_order(imap_server, account):
     assert listener.messages == writer.messages == []
     listener.done()
     assert re.match(rb"OK", listener.run("NOOP"))
+
+
+def test_a_burst_leaves_nothing_untold(imap_server, account):
+    """What happens while the session of one that idles reads what happened before is told as well, without being asked for."""
+    listener, *writers = (Client(account, False) for _ in range(3))
+    for writer in writers:
+        writer.run("APPEND INBOX", b"Subject: %d\r\n\r\nx\r\n" % writers.index(writer))
+    listener.run("NOOP")
+    listener.learn()
+    listener.idle()
+    for run in range(60):
+        flag = FLAGS[run % len(FLAGS)]
+        for number, writer in enumerate(writers):
+            writer.begin(f"UID STORE {number + 1} {'-' if run % 2 else '+'}FLAGS ({flag})")
+        for writer in writers:
+            writer.end()
+        writers[0].run("APPEND INBOX", b"Subject: more\r\n\r\nx\r\n")
+        listener.believe_all(listener.wire.hear_until(rb"^\* %d EXISTS$" % (run + 3)), "IDLE")
+    listener.done()

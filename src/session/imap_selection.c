@@ -320,7 +320,9 @@ const struct fault *imap_selection_fault(const struct imap_selection *selection)
 
 int64_t imap_selection_mailbox(const struct imap_selection *selection)
 {
-    return selection->opened.id;
+    /* Until it is open it is in the hands of a worker. */
+    bool is_opening = selection->is_working && selection->work == IMAP_SELECTION_OPENS;
+    return is_opening ? 0 : selection->opened.id;
 }
 
 bool imap_selection_is_loaded(const struct imap_selection *selection)

@@ -41,6 +41,7 @@ void imap_selection_free(struct imap_selection *selection);
 enum imap_selection_status imap_selection_status(const struct imap_selection *selection);
 const struct fault *imap_selection_fault(const struct imap_selection *selection);
 
+/* 0: it is not open yet. */
 int64_t imap_selection_mailbox(const struct imap_selection *selection);
 bool imap_selection_is_loaded(const struct imap_selection *selection);
 bool imap_selection_is_read_only(const struct imap_selection *selection);

@@ -229,7 +229,8 @@ static void end(void *engine, enum engine_end how, int64_t now)
     (void)now;
     session_identity_log(&session->identity, session->services, LOG_LEVEL_INFO, "closed", &line);
     log_string(&line, "reason", session_identity_reason(how, session->reason));
-    if (session->context.selection != NULL)
+    if (session->context.selection != NULL &&
+        imap_selection_mailbox(session->context.selection) != 0)
         log_id(&line, "mailbox", imap_selection_mailbox(session->context.selection));
     log_number(&line, "commands", (int64_t)session->commands);
     log_number(&line, "sent", (int64_t)session->sent);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include <sys/socket.h>
+
 #include "session/session_house.h"
 
 enum {
@@ -228,6 +230,17 @@ static void a_store_that_cannot_write_is_said(void **state)
     house_check(*state);
 }
 
+/* A server without memory may go in the middle. */
+static void say_while_heard(struct caller *caller, struct bytes bytes)
+{
+    while (bytes.length > 0) {
+        ssize_t count = send(caller->descriptor, bytes.data, bytes.length, MSG_NOSIGNAL);
+        if (count <= 0)
+            return;
+        bytes = bytes_skip(bytes, (size_t)count);
+    }
+}
+
 static void memory_may_end_anywhere(void **state)
 {
     struct house *house = *state;
@@ -237,9 +250,9 @@ static void memory_may_end_anywhere(void **state)
     for (size_t i = 0; has_failed && i < MEMORY_TRIES_MAX; i++) {
         struct caller caller = call(house);
         house_take_memory(house, i);
-        caller_say(&caller, "a APPEND INBOX ($Work) {25+}\r\n" LETTER " {300000+}\r\n");
-        caller_say_bytes(&caller, bytes_of(text, 300 * 1000));
-        caller_say(&caller, "\r\nb LOGOUT\r\n");
+        say_while_heard(&caller, BYTES("a APPEND INBOX ($Work) {25+}\r\n" LETTER " {300000+}\r\n"));
+        say_while_heard(&caller, bytes_of(text, 300 * 1000));
+        say_while_heard(&caller, BYTES("\r\nb LOGOUT\r\n"));
         while (caller_hear_code(&caller) != 0)
             continue;
         has_failed = house_restore_memory(house);

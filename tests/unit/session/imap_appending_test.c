@@ -4,10 +4,9 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "base/buffer.h"
 #include <sys/socket.h>
 
+#include "base/buffer.h"
 #include "session/session_house.h"
 
 enum {

@@ -28,8 +28,8 @@ imaplib.Commands["UNSELECT"] = ("SELECTED",)
 DOVECOT = """
 protocols = imap lmtp
 listen = 127.0.0.1
-base_dir = /run/dovecot
-log_path = /var/log/dovecot.log
+base_dir = /run/dovecot-imap
+log_path = /var/log/dovecot-imap.log
 hostname = mail.posthorn.test
 ssl = yes
 ssl_cert = </etc/posthorn/imap.pem
@@ -335,9 +335,12 @@ class DovecotImap(Server):
         authority.issue("imap", GOOD_NAMES, subject="/CN=localhost")
         special = "\n".join(SPECIAL_MAILBOX.format(name=name) for name in SPECIAL)
         house.make_directory("/var/mail", owner=VMAIL, mode=0o755)
-        house.write("/etc/dovecot/dovecot.conf", DOVECOT.format(
+        # Beside the one that the laboratory may have running already.
+        house.make_directory("/etc/dovecot-imap")
+        house.write("/etc/dovecot-imap/dovecot.conf", DOVECOT.format(
             vmail=VMAIL, password=PASSWORD, location=location, special=special, **self.ports))
-        house.start("dovecot", ["/usr/sbin/dovecot", "-F"], self.ports.values(), log="/var/log/dovecot.log")
+        house.start("dovecot-imap", ["/usr/sbin/dovecot", "-F", "-c", "/etc/dovecot-imap/dovecot.conf"], self.ports.values(),
+                    log="/var/log/dovecot-imap.log")
 
     def add(self, user):
         self.house.make_directory(f"/var/mail/{user.split('@')[0]}", owner=VMAIL, mode=0o700)

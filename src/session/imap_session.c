@@ -117,6 +117,8 @@ static size_t feed(void *engine, struct bytes in, int64_t now)
 static enum engine_wish wish(const void *engine)
 {
     const struct imap_session *session = engine;
+    if (session->layer != NULL && session->layer->is_output_paused)
+        return ENGINE_WAITS;
     if (imap_server_is_closed(session->engine))
         return ENGINE_WANTS_CLOSE;
     if (imap_server_wants_tls(session->engine))
@@ -182,7 +184,7 @@ static int64_t deadline(const void *engine)
 {
     const struct imap_session *session = engine;
     int64_t next = imap_server_deadline(session->engine);
-    if (session->layer != NULL && session->layer->is_paused)
+    if (session->layer != NULL && (session->layer->is_paused || session->layer->is_output_paused))
         return LONG_AGO;
     if (session->login != NULL && imap_server_is_answer_owed(session->engine))
         next = earlier(next, session_login_deadline(session->login));
@@ -194,7 +196,7 @@ static void tick(void *engine, int64_t now)
     struct imap_session *session = engine;
     imap_server_tick(session->engine, now);
     if (session->layer != NULL)
-        session->layer->is_paused = false;
+        session->layer->is_paused = session->layer->is_output_paused = false;
     if (session->login != NULL && imap_server_is_answer_owed(session->engine))
         imap_session_auth_tick(session, now);
     imap_session_go_on(session, now);

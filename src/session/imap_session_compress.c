@@ -5,10 +5,7 @@
 
 enum {
     LAYER_IN_MAX = DEFLATE_INFLATED_MAX, /* plain bytes that wait for the engine */
-    /* Plain bytes of one turn of the loop: a few of a thousand times as many commands must not
-       keep the others waiting. */
-    LAYER_TURN_MAX = 256 * 1024,
-    LAYER_OUT_MAX = 64 * 1024 * 1024 /* compressed bytes of one output; a bound, never met */
+    LAYER_OUT_MAX = 64 * 1024 * 1024     /* compressed bytes of one output; a bound, never met */
 };
 
 void imap_session_compress_free(struct imap_session_layer *layer)
@@ -40,16 +37,22 @@ bool imap_session_compress(struct imap_session *session, int64_t now)
     return true;
 }
 
+static void begin_turn(struct imap_session_layer *layer, int64_t now)
+{
+    if (layer->turn == now)
+        return;
+    layer->turn = now;
+    layer->made = 0;
+    layer->packed = 0;
+}
+
 /* ---- in ---- */
 
 /* False: enough for this turn; the rest comes by tick. */
 static bool has_turn(struct imap_session_layer *layer, int64_t now)
 {
-    if (layer->turn != now) {
-        layer->turn = now;
-        layer->made = 0;
-    }
-    layer->is_paused = layer->made >= LAYER_TURN_MAX;
+    begin_turn(layer, now);
+    layer->is_paused = layer->made >= IMAP_SESSION_LAYER_TURN;
     return !layer->is_paused;
 }
 
@@ -114,6 +117,9 @@ struct bytes imap_session_compress_output(struct imap_session *session, int64_t 
     if (layer->out.length > 0)
         return buffer_bytes(&layer->out);
     buffer_clear(&layer->out);
+    begin_turn(layer, now);
+    layer->is_output_paused = plain.length > 0 && layer->packed >= IMAP_SESSION_LAYER_TURN;
+    plain = bytes_slice(plain, 0, IMAP_SESSION_LAYER_TURN - layer->packed);
     if (plain.length == 0)
         return buffer_bytes(&layer->out);
     if (!deflate_compress(layer->deflate, plain, &layer->out, &fault)) {
@@ -121,6 +127,7 @@ struct bytes imap_session_compress_output(struct imap_session *session, int64_t 
         imap_server_fail(session->engine, "out of memory");
         return buffer_bytes(&layer->out);
     }
+    layer->packed += plain.length;
     imap_server_sent(session->engine, plain.length, now);
     return buffer_bytes(&layer->out);
 }

@@ -41,6 +41,12 @@ enum imap_session_append {
     IMAP_SESSION_APPEND_FINISHES
 };
 
+enum {
+    /* COMPRESS: plain bytes of one turn of the loop, each way: neither a few bytes that become a
+       thousand times as many commands nor an answer that becomes small must keep others waiting. */
+    IMAP_SESSION_LAYER_TURN = 256 * 1024
+};
+
 /* The bytes of a session with COMPRESS on, between the carrier and the engine. */
 struct imap_session_layer {
     struct deflate *deflate;
@@ -48,9 +54,11 @@ struct imap_session_layer {
     size_t taken;      /* of it by the engine, whose events may still point there */
     struct buffer out; /* compressed, and not yet sent */
     bool has_more;     /* deflate can give more plain bytes without new input */
-    int64_t turn;      /* of the loop, when plain bytes were made last */
-    size_t made;       /* in that turn */
-    bool is_paused;    /* the rest in another turn */
+    int64_t turn;      /* of the loop, when bytes passed last */
+    size_t made;       /* plain bytes in that turn */
+    size_t packed;     /* plain bytes that were compressed in it */
+    bool is_paused;    /* the rest in another turn; the same of the output */
+    bool is_output_paused;
 };
 
 struct imap_session {

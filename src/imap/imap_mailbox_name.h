@@ -15,8 +15,9 @@ enum {
 
 /* Appends what the client means. is_utf8: it has enabled IMAP4rev2 (names are UTF-8); else they are
    modified UTF-7. INBOX, also as the first of several levels, is put into capitals. FAULT_DENIED
-   (NO [CANNOT]): not a form that is allowed; the message is for the client. Nothing is said of
-   whether it may be made: imap_mailbox_name_check. */
+   (NO [CANNOT]): not a form that is allowed; FAULT_LIMIT: longer than IMAP_MAILBOX_NAME_MAX; the
+   message is for the client. Nothing is said of whether it may be made: imap_mailbox_name_check.
+ */
 bool imap_mailbox_name_decode(struct bytes wire, bool is_utf8, struct buffer *out,
                               struct fault *fault);
 

@@ -17,6 +17,17 @@ static void find(struct worker_job *job, void *context)
                            &messages->is_found, &messages->fault);
 }
 
+/* RFC 9051 6.4.9: a set of UIDs that fits no message is not an error, nor is a "$" that is empty.
+   Numbers are of messages that the client believes to be there (RFC 2180 4.4.1, RFC 5530 3). */
+static enum imap_progress finish_nothing(const struct imap_messages *messages,
+                                         struct imap_result *result)
+{
+    return messages->command->is_uid || messages->number_count == 0
+               ? imap_result_set(result, IMAP_OK, NULL, "There are no such messages")
+               : imap_result_set(result, IMAP_NO, "EXPUNGEISSUED",
+                                 "The messages are no longer there");
+}
+
 static enum imap_progress begin(struct imap_messages *messages, struct imap_result *result)
 {
     struct bytes name = messages->command->mailbox;
@@ -25,9 +36,8 @@ static enum imap_progress begin(struct imap_messages *messages, struct imap_resu
     if (!imap_messages_resolve(messages, &messages->command->sequence, result) ||
         !imap_messages_find_uids(messages, messages->numbers, messages->number_count, result))
         return IMAP_DONE;
-    /* RFC 9051 6.4.9: a set of UIDs that fits no message is not an error. */
     if (messages->range_count == 0)
-        return imap_result_set(result, IMAP_OK, NULL, "There are no such messages");
+        return finish_nothing(messages, result);
     messages->target = bytes_of(arena_copy_string(&messages->arena, name), name.length);
     if (messages->target.data == NULL) {
         struct fault fault;
@@ -93,7 +103,7 @@ static bool write_code(const struct store_copy *copy, struct buffer *out)
 static enum imap_progress finish_copy(const struct store_copy *copy, struct imap_result *result)
 {
     imap_result_set(result, IMAP_OK, NULL, "COPY completed");
-    if (copy->count > 0 && !write_code(copy, &result->code))
+    if (!write_code(copy, &result->code))
         buffer_reset(&result->code);
     return IMAP_DONE;
 }
@@ -104,8 +114,6 @@ static enum imap_progress finish_move(struct imap_messages *messages, struct ima
     struct imap_view *view = imap_messages_view(messages);
     struct buffer *out = imap_server_text(messages->context->engine);
     imap_result_set(result, IMAP_OK, NULL, "MOVE completed");
-    if (copy->count == 0)
-        return IMAP_DONE;
     /* RFC 6851 4.3: before the messages are told as removed. */
     buffer_reset(&messages->code);
     if (write_code(copy, &messages->code)) {
@@ -129,6 +137,8 @@ static enum imap_progress finish_move(struct imap_messages *messages, struct ima
 static enum imap_progress hear(struct imap_messages *messages, struct imap_result *result)
 {
     const struct store_copy *copy = &messages->copy;
+    if (copy->job.is_done && copy->count == 0)
+        return finish_nothing(messages, result);
     if (copy->job.is_done)
         return copy->is_move ? finish_move(messages, result) : finish_copy(copy, result);
     /* RFC 5530 3 */

@@ -53,6 +53,7 @@ struct imap_messages {
     struct buffer code;      /* STORE: [MODIFIED] of all slices; without its end */
     uint32_t modified_first; /* a range that is not written yet; 0 = none */
     uint32_t modified_last;
+    bool has_found; /* STORE: some of the messages were there */
 
     uint32_t next_uid; /* EXPUNGE: UIDs below it are done */
     bool has_removed;

@@ -75,6 +75,11 @@ static bool take_slice(struct imap_messages *messages)
 static enum imap_progress finish(struct imap_messages *messages, struct imap_result *result)
 {
     end_modified_range(messages);
+    /* RFC 2180 4.2.2, RFC 5530 3: nothing of what the client believes to be there is. */
+    if (!messages->has_found && messages->number_count > 0 && !messages->command->is_uid &&
+        !messages->command->store.is_silent)
+        return imap_result_set(result, IMAP_NO, "EXPUNGEISSUED",
+                               "The messages are no longer there");
     if (messages->code.length == 0)
         return imap_result_set(result, IMAP_OK, NULL, "STORE completed");
     imap_result_set(result, IMAP_OK, NULL, "Some messages were changed by others before");
@@ -163,6 +168,7 @@ static enum imap_progress hear(struct imap_messages *messages, struct imap_resul
                         change->refused, change->refused_count);
     if (change->modseq != 0 && view->modseq == change->modseq)
         imap_selection_saw(messages->context->selection, change->modseq);
+    messages->has_found = messages->has_found || change->found > 0;
     gather_modified(messages);
     return submit_next(messages, result);
 }

@@ -27,6 +27,7 @@ struct store_flag_change {
     uint64_t bits;   /* flags and keywords as they stand in message.flags */
     uint64_t modseq; /* of those that changed; the mailbox's own before it was modseq - 1. 0 =
                         nothing changed */
+    uint64_t found;  /* messages that were there */
     bool has_new_keywords;
     struct store_keywords all_keywords; /* then: as they stand now; freed by _clear */
     struct store_uid_range *refused;    /* changed since: [MODIFIED]; freed by _clear */

@@ -131,6 +131,7 @@ static bool look_at_step(struct changing *changing, struct store_ranges_walk *wa
         uid = (uint32_t)db_rows_number(&rows, 0);
         count++;
         bool is_named = store_ranges_walk_has(walk, uid, &is_other);
+        changing->change->found += is_named;
         enum fate fate = is_named
                              ? decide(changing, db_rows_number(&rows, 1), db_rows_number(&rows, 2))
                              : FATE_NONE;
@@ -217,6 +218,7 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     struct changing changing = {.change = change, .db = db};
     store_flag_change_clear(change);
     change->modseq = 0;
+    change->found = 0;
     change->bits = change->flags;
     change->has_new_keywords = false;
     bool is_done = change_all(&changing, fault);

@@ -250,6 +250,37 @@ static void a_full_account_may_move(void **state)
     house_check(*state);
 }
 
+/* RFC 2180 4.2.2, 4.4.1, RFC 5530 3: named by number, and gone meanwhile. What the session finds
+   out is the same as what it knew already and must not tell yet. */
+static void what_went_is_not_changed_or_copied_in_silence(void **state)
+{
+    struct caller caller = call(*state, NULL, "SELECT INBOX");
+    struct caller other = call(*state, NULL, "SELECT INBOX");
+    put(&caller, 6);
+    caller_command(&other, "NOOP", "OK");
+    caller_command(&caller, "STORE 2:3 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+    for (int i = 0; i < 2; i++) {
+        expect(&other, "STORE 2:3 +FLAGS (\\Flagged)", "NO [EXPUNGEISSUED]", "");
+        /* 4.2.1 */
+        expect(&other, "STORE 2:3 +FLAGS.SILENT (\\Flagged)", "OK", "");
+    }
+    expect(&other, "STORE 1:3 +FLAGS (\\Flagged)", "OK",
+           "* 1 FETCH (FLAGS (\\Flagged \\Recent))\r\n");
+    expect(&other, "COPY 2:3 Trash", "NO [EXPUNGEISSUED]", "* 2 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+    const char *const commands[] = {"COPY 1 Trash", "MOVE 1 Trash", "UID COPY 5 Trash"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        caller_command(&caller, "STORE 1 +FLAGS.SILENT \\Deleted", "OK");
+        caller_command(&other, "NOOP", "OK");
+        caller_command(&caller, "EXPUNGE", "OK");
+        expect(&other, commands[i], i < 2 ? "NO [EXPUNGEISSUED]" : "OK", "* 1 EXPUNGE\r\n");
+    }
+    expect(&other, "STATUS Trash (MESSAGES)", "OK", "* STATUS Trash (MESSAGES 0)\r\n");
+    caller_hang_up(&caller);
+    caller_hang_up(&other);
+    house_check(*state);
+}
+
 /* ---- much, and trouble ---- */
 
 /* Every second message of many. */
@@ -355,6 +386,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(copies_get_uids),
     HOUSE_TEST(moves_take_away),
     HOUSE_TEST(a_full_account_may_move),
+    HOUSE_TEST(what_went_is_not_changed_or_copied_in_silence),
     HOUSE_TEST(many_are_changed_at_once),
     HOUSE_TEST(a_session_that_goes_is_not_waited_for),
     HOUSE_TEST(a_store_that_cannot_write_is_said),

@@ -130,17 +130,19 @@ CREATE TABLE message(
   saved BIGINT NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received
   size BIGINT NOT NULL,                -- prefix and body
   prefix_size BIGINT NOT NULL,
+  prefix_number BIGINT NOT NULL DEFAULT 0,   -- of message_prefix
   PRIMARY KEY(mailbox, uid)
 );
 
--- What this copy has in front of the body: Return-Path, Received, Delivered-To. The key begins with
--- the body, so that the rows of one batch lie together, and tell who still uses a body.
+-- What a recipient has in front of the body: Return-Path, Received, Delivered-To; shared by the copies
+-- that his account makes. The key begins with the body, so that the rows of one batch lie together,
+-- and tell whether anybody still uses a body.
 CREATE TABLE message_prefix(
   body BIGINT NOT NULL REFERENCES body(id),
-  mailbox BIGINT NOT NULL,
-  uid BIGINT NOT NULL,
+  number BIGINT NOT NULL,                -- one for each recipient
+  uses BIGINT NOT NULL,                  -- how many messages have it, and 1: from 2 on it keeps its width
   prefix BYTEA NOT NULL,
-  PRIMARY KEY(body, mailbox, uid)
+  PRIMARY KEY(body, number)
 );
 
 -- Which UIDs went, in ranges, and when (RFC 7162 3.2).
@@ -178,36 +180,67 @@ CREATE TABLE subscription(
   PRIMARY KEY(account, name)
 );
 
--- Mail for far recipients, on its way.
+-- Mail for far recipients, on its way. The id is that of its body.
 CREATE TABLE outbound_message(
-  id BIGINT PRIMARY KEY,
-  body BIGINT NOT NULL REFERENCES body(id),
+  id BIGINT PRIMARY KEY REFERENCES body(id),
   account BIGINT NOT NULL,             -- who submitted it; 0 = nobody
   sender TEXT NOT NULL,                 -- '' = <>
   envelope_id TEXT NOT NULL,
   return_content BIGINT NOT NULL,
+  body_kind BIGINT NOT NULL,           -- enum store_body_kind
+  is_utf8 BIGINT NOT NULL,
+  prefix BYTEA NOT NULL,                 -- our Received field
+  owner BIGINT NOT NULL,               -- the runner that works on it
   created BIGINT NOT NULL
 );
-CREATE INDEX outbound_message_by_body ON outbound_message(body);
 
 CREATE TABLE outbound_recipient(
   message BIGINT NOT NULL REFERENCES outbound_message(id) ON DELETE CASCADE,
   number BIGINT NOT NULL,              -- from 0
   recipient TEXT NOT NULL,
-  route TEXT NOT NULL,                  -- next hop; '' = by MX
+  route TEXT NOT NULL,                  -- delivery/relay.h
   original_recipient TEXT NOT NULL,
   notify BIGINT NOT NULL,
-  state BIGINT NOT NULL,               -- 0 = waits
+  state BIGINT NOT NULL DEFAULT 0,     -- enum store_outbound_state
+  due BIGINT NOT NULL,                 -- when it is tried next
   attempts BIGINT NOT NULL DEFAULT 0,
-  next_attempt BIGINT NOT NULL,
-  lease_owner BIGINT NOT NULL DEFAULT 0,
-  lease_end BIGINT NOT NULL DEFAULT 0,
+  is_warned BIGINT NOT NULL DEFAULT 0,
+  last_attempt BIGINT NOT NULL DEFAULT 0,
   last_code BIGINT NOT NULL DEFAULT 0,
+  last_enhanced TEXT NOT NULL DEFAULT '',
   last_text TEXT NOT NULL DEFAULT '',
+  last_host TEXT NOT NULL DEFAULT '',
   PRIMARY KEY(message, number)
 );
-CREATE INDEX outbound_recipient_due ON outbound_recipient(state, next_attempt);
-CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, next_attempt);
+CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, due);
+
+-- Routes that failed as a whole.
+CREATE TABLE outbound_route(
+  route TEXT PRIMARY KEY,
+  resting_until BIGINT NOT NULL,
+  failures BIGINT NOT NULL,            -- in a row
+  code BIGINT NOT NULL,
+  reason TEXT NOT NULL,
+  failed BIGINT NOT NULL               -- when
+);
+
+-- Whose are the messages of a runner: a process that dies is followed by another. Empty where one
+-- process has the store to itself.
+CREATE TABLE outbound_runner(
+  id BIGINT PRIMARY KEY,
+  process BIGINT NOT NULL,
+  seen BIGINT NOT NULL
+);
+
+-- What accounts sent to far recipients, in slots of time (store/store_sending.h).
+CREATE TABLE sending(
+  account BIGINT NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  slot BIGINT NOT NULL,
+  messages BIGINT NOT NULL,
+  recipients BIGINT NOT NULL,
+  PRIMARY KEY(account, slot)
+);
+CREATE INDEX outbound_message_by_owner ON outbound_message(owner);
 
 -- The last transaction of each connection that writes: what became of a COMMIT whose answer was lost
 -- is read here. SQLite has no such table, as its answers are not lost.

@@ -132,17 +132,19 @@ CREATE TABLE message(
   saved INTEGER NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received
   size INTEGER NOT NULL,                -- prefix and body
   prefix_size INTEGER NOT NULL,
+  prefix_number INTEGER NOT NULL DEFAULT 0,   -- of message_prefix
   PRIMARY KEY(mailbox, uid)
 ) WITHOUT ROWID;
 
--- What this copy has in front of the body: Return-Path, Received, Delivered-To. The key begins with
--- the body, so that the rows of one batch lie together, and tell who still uses a body.
+-- What a recipient has in front of the body: Return-Path, Received, Delivered-To; shared by the copies
+-- that his account makes. The key begins with the body, so that the rows of one batch lie together,
+-- and tell whether anybody still uses a body.
 CREATE TABLE message_prefix(
   body INTEGER NOT NULL REFERENCES body(id),
-  mailbox INTEGER NOT NULL,
-  uid INTEGER NOT NULL,
+  number INTEGER NOT NULL,                -- one for each recipient
+  uses INTEGER NOT NULL,                  -- how many messages have it, and 1: from 2 on it keeps its width
   prefix BLOB NOT NULL,
-  PRIMARY KEY(body, mailbox, uid)
+  PRIMARY KEY(body, number)
 ) WITHOUT ROWID;
 
 -- Which UIDs went, in ranges, and when (RFC 7162 3.2).
@@ -180,33 +182,63 @@ CREATE TABLE subscription(
   PRIMARY KEY(account, name)
 ) WITHOUT ROWID;
 
--- Mail for far recipients, on its way.
+-- Mail for far recipients, on its way. The id is that of its body.
 CREATE TABLE outbound_message(
-  id INTEGER PRIMARY KEY,
-  body INTEGER NOT NULL REFERENCES body(id),
+  id INTEGER PRIMARY KEY REFERENCES body(id),
   account INTEGER NOT NULL,             -- who submitted it; 0 = nobody
   sender TEXT NOT NULL,                 -- '' = <>
   envelope_id TEXT NOT NULL,
   return_content INTEGER NOT NULL,
+  body_kind INTEGER NOT NULL,           -- enum store_body_kind
+  is_utf8 INTEGER NOT NULL,
+  prefix BLOB NOT NULL,                 -- our Received field
+  owner INTEGER NOT NULL,               -- the runner that works on it
   created INTEGER NOT NULL
 );
-CREATE INDEX outbound_message_by_body ON outbound_message(body);
 
 CREATE TABLE outbound_recipient(
   message INTEGER NOT NULL REFERENCES outbound_message(id) ON DELETE CASCADE,
   number INTEGER NOT NULL,              -- from 0
   recipient TEXT NOT NULL,
-  route TEXT NOT NULL,                  -- next hop; '' = by MX
+  route TEXT NOT NULL,                  -- delivery/relay.h
   original_recipient TEXT NOT NULL,
   notify INTEGER NOT NULL,
-  state INTEGER NOT NULL,               -- 0 = waits
+  state INTEGER NOT NULL DEFAULT 0,     -- enum store_outbound_state
+  due INTEGER NOT NULL,                 -- when it is tried next
   attempts INTEGER NOT NULL DEFAULT 0,
-  next_attempt INTEGER NOT NULL,
-  lease_owner INTEGER NOT NULL DEFAULT 0,
-  lease_end INTEGER NOT NULL DEFAULT 0,
+  is_warned INTEGER NOT NULL DEFAULT 0,
+  last_attempt INTEGER NOT NULL DEFAULT 0,
   last_code INTEGER NOT NULL DEFAULT 0,
+  last_enhanced TEXT NOT NULL DEFAULT '',
   last_text TEXT NOT NULL DEFAULT '',
+  last_host TEXT NOT NULL DEFAULT '',
   PRIMARY KEY(message, number)
 ) WITHOUT ROWID;
-CREATE INDEX outbound_recipient_due ON outbound_recipient(state, next_attempt);
-CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, next_attempt);
+CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, due);
+
+-- Routes that failed as a whole.
+CREATE TABLE outbound_route(
+  route TEXT PRIMARY KEY,
+  resting_until INTEGER NOT NULL,
+  failures INTEGER NOT NULL,            -- in a row
+  code INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  failed INTEGER NOT NULL               -- when
+) WITHOUT ROWID;
+
+-- Whose are the messages of a runner: a process that dies is followed by another. Empty where one
+-- process has the store to itself.
+CREATE TABLE outbound_runner(
+  id INTEGER PRIMARY KEY,
+  process INTEGER NOT NULL,
+  seen INTEGER NOT NULL
+);
+
+-- What accounts sent to far recipients, in slots of time (store/store_sending.h).
+CREATE TABLE sending(
+  account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  slot INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  recipients INTEGER NOT NULL,
+  PRIMARY KEY(account, slot)
+) WITHOUT ROWID;

@@ -148,16 +148,18 @@ static const struct db_statement rules[] = {
      NULL},
     {"SELECT " MAILBOX " || ': the prefix of message ' || m.uid || ' is missing or of another size "
      "than ' || m.prefix_size FROM message m JOIN mailbox b ON b.id = m.mailbox "
-     "LEFT JOIN message_prefix p ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid "
+     "LEFT JOIN message_prefix p ON p.body = m.body AND p.number = m.prefix_number "
      "WHERE p.body IS NULL OR LENGTH(p.prefix) <> m.prefix_size",
      NULL},
-    {"SELECT 'a prefix is left of message ' || p.uid || ' in mailbox ' || p.mailbox || "
-     "', which is gone' FROM message_prefix p WHERE NOT EXISTS (SELECT 1 FROM message m "
-     "WHERE m.mailbox = p.mailbox AND m.uid = p.uid AND m.body = p.body)",
+    {"SELECT 'prefix ' || p.number || ' of body ' || p.body || ' is counted as that of ' || "
+     "(p.uses - 1) || ' messages; there are ' || COALESCE(s.uses, 0) FROM message_prefix p "
+     "LEFT JOIN (SELECT body, prefix_number, COUNT(*) AS uses FROM message "
+     "GROUP BY body, prefix_number) s ON s.body = p.body AND s.prefix_number = p.number "
+     "WHERE p.uses <> COALESCE(s.uses, 0) + 1",
      NULL},
     {"SELECT 'body ' || y.id || ' (' || y.size || ' bytes) belongs to no message' FROM body y "
      "WHERE y.created < $1 AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = y.id) "
-     "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.body = y.id)",
+     "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = y.id)",
      NULL},
     {"SELECT 'parts are left of body ' || p.body || ', which is gone' FROM body_part p "
      "WHERE NOT EXISTS (SELECT 1 FROM body y WHERE y.id = p.body) GROUP BY p.body",
@@ -166,7 +168,7 @@ static const struct db_statement rules[] = {
      "FROM body_meta p WHERE NOT EXISTS (SELECT 1 FROM body y WHERE y.id = p.body)",
      NULL},
     {"SELECT 'message ' || o.id || ' to far recipients has no body' FROM outbound_message o "
-     "WHERE NOT EXISTS (SELECT 1 FROM body y WHERE y.id = o.body)",
+     "WHERE NOT EXISTS (SELECT 1 FROM body y WHERE y.id = o.id)",
      NULL},
     {"SELECT 'recipient ' || r.recipient || ' belongs to no message' FROM outbound_recipient r "
      "WHERE NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = r.message)",

@@ -88,24 +88,32 @@ static bool count_in_mailbox(struct db *db, struct store_delivery_local *local, 
     return db_rows_finish(&rows, fault);
 }
 
+/* Which of the prefixes of the body. */
+static struct db_value number_of(const struct store_delivery *delivery,
+                                 const struct store_delivery_local *local)
+{
+    return db_number(local - delivery->locals);
+}
+
 static bool write_rows(struct db *db, const struct store_delivery *delivery,
                        const struct store_delivery_local *local, int64_t size, struct fault *fault)
 {
     static const struct db_statement message = {
-        "INSERT INTO message(mailbox, uid, body, flags, modseq, received, size, prefix_size) "
-        "VALUES($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO message(mailbox, uid, body, flags, modseq, received, size, prefix_size, "
+        "prefix_number) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         NULL};
     static const struct db_statement prefix = {
-        "INSERT INTO message_prefix(body, mailbox, uid, prefix) VALUES($1, $2, $3, $4)", NULL};
+        "INSERT INTO message_prefix(body, number, uses, prefix) VALUES($1, $2, 2, $3)", NULL};
     return db_send(db, &message,
                    DB_VALUES(db_number(local->mailbox), db_number(local->uid),
                              db_number(delivery->id), db_number(local->flags),
                              db_number(local->modseq), db_number(delivery->received),
-                             db_number(size), db_number((int64_t)local->prefix.length)),
+                             db_number(size), db_number((int64_t)local->prefix.length),
+                             number_of(delivery, local)),
                    fault) &&
            db_send(db, &prefix,
-                   DB_VALUES(db_number(delivery->id), db_number(local->mailbox),
-                             db_number(local->uid), db_bytes(local->prefix)),
+                   DB_VALUES(db_number(delivery->id), number_of(delivery, local),
+                             db_bytes(local->prefix)),
                    fault);
 }
 
@@ -125,22 +133,23 @@ static bool write_at_once(struct db *db, const struct store_delivery *delivery,
         "bytes = bytes + $4 WHERE id = $1 AND account = (SELECT id FROM counted) "
         "RETURNING uidnext - 1 AS uid, modseq), "
         "written AS (INSERT INTO message(mailbox, uid, body, flags, modseq, received, size, "
-        "prefix_size) SELECT $1, uid, $3, $7, modseq, $8, $4, $9 FROM placed), "
-        "kept AS (INSERT INTO message_prefix(body, mailbox, uid, prefix) "
-        "SELECT $3, $1, uid, $10 FROM placed) "
+        "prefix_size, prefix_number) "
+        "SELECT $1, uid, $3, $7, modseq, $8, $4, $9, $11 FROM placed), "
+        "kept AS (INSERT INTO message_prefix(body, number, uses, prefix) "
+        "SELECT $3, $11, 2, $10 FROM placed) "
         "SELECT (SELECT COUNT(*) FROM counted), (SELECT uid FROM placed), "
         "(SELECT modseq FROM placed)"};
     bool has_row;
     AUTO(db_rows)
     rows = {0};
-    if (!db_query_one(db, &write,
-                      DB_VALUES(db_number(local->mailbox), db_number(local->account),
-                                db_number(delivery->id), db_number(size),
-                                db_number((local->flags & STORE_FLAG_SEEN) == 0),
-                                db_number((local->flags & STORE_FLAG_DELETED) != 0),
-                                db_number(local->flags), db_number(delivery->received),
-                                db_number((int64_t)local->prefix.length), db_bytes(local->prefix)),
-                      &rows, &has_row, fault))
+    if (!db_query_one(
+            db, &write,
+            DB_VALUES(db_number(local->mailbox), db_number(local->account), db_number(delivery->id),
+                      db_number(size), db_number((local->flags & STORE_FLAG_SEEN) == 0),
+                      db_number((local->flags & STORE_FLAG_DELETED) != 0), db_number(local->flags),
+                      db_number(delivery->received), db_number((int64_t)local->prefix.length),
+                      db_bytes(local->prefix), number_of(delivery, local)),
+            &rows, &has_row, fault))
         return false;
     *is_counted = has_row && db_rows_number(&rows, 0) == 1;
     *is_found = has_row && !db_rows_is_null(&rows, 1);
@@ -191,17 +200,19 @@ static bool write_outbound(struct db *db, const struct store_delivery *delivery,
                            struct fault *fault)
 {
     static const struct db_statement message = {
-        "INSERT INTO outbound_message(id, body, account, sender, envelope_id, return_content, "
-        "created) VALUES($1, $1, $2, $3, $4, $5, $6)",
+        "INSERT INTO outbound_message(id, account, sender, envelope_id, return_content, body_kind, "
+        "is_utf8, prefix, owner, created) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         NULL};
     static const struct db_statement recipient = {
         "INSERT INTO outbound_recipient(message, number, recipient, route, original_recipient, "
-        "notify, state, next_attempt) VALUES($1, $2, $3, $4, $5, $6, 0, $7)",
+        "notify, due) VALUES($1, $2, $3, $4, $5, $6, $7)",
         NULL};
     if (!db_send(db, &message,
                  DB_VALUES(db_number(delivery->id), db_number(delivery->account),
                            db_text(delivery->sender), db_text(delivery->envelope_id),
-                           db_number(delivery->return_content), db_number(delivery->received)),
+                           db_number(delivery->return_content), db_number(delivery->body_kind),
+                           db_number(delivery->is_utf8), db_bytes(delivery->far_prefix),
+                           db_number(store_self(delivery->store)), db_number(delivery->received)),
                  fault))
         return false;
     for (size_t i = 0; i < delivery->far_count; i++) {

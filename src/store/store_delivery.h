@@ -6,6 +6,7 @@
 #include "mail/message_parser.h"
 #include "store/store_draft.h"
 #include "store/store_jobs.h"
+#include "store/store_sending.h"
 
 /* System flags (RFC 9051 2.3.2); a set, kept in message.flags. */
 enum store_flag {
@@ -35,10 +36,17 @@ struct store_delivery_local {
     int64_t modseq;
 };
 
+/* What the body of a message is (RFC 6152, RFC 3030), as MAIL announced it. */
+enum store_body_kind {
+    STORE_BODY_7BIT = 0,
+    STORE_BODY_8BIT,
+    STORE_BODY_BINARY
+};
+
 /* One far recipient, to be kept for the queue. */
 struct store_delivery_far {
     struct bytes recipient;          /* as on the wire */
-    struct bytes route;              /* next hop, "" = by MX */
+    struct bytes route;              /* what it is tried by: delivery/relay.h */
     struct bytes original_recipient; /* DSN ORCPT, "" = none */
     unsigned notify;                 /* DSN NOTIFY, enum ph_notify */
 };
@@ -55,6 +63,13 @@ struct store_delivery {
     size_t local_count;
     struct store_delivery_far *fars;
     size_t far_count;
+    struct bytes far_prefix;        /* our Received field, for far copies */
+    enum store_body_kind body_kind; /* of far copies */
+    bool is_utf8;                   /* SMTPUTF8 was asked for */
+    /* For submissions: counted with the commit; past it the job fails with FAULT_LIMIT and
+       is_over_sending_limit. NULL = not counted. */
+    const struct store_sending_limits *sending_limits;
+    bool is_over_sending_limit;
     struct bytes sender;      /* the envelope's, for the queue; empty = <> */
     struct bytes envelope_id; /* DSN ENVID */
     unsigned return_content;  /* DSN RET, enum ph_return_content */

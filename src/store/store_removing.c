@@ -7,7 +7,7 @@
 enum {
     ROWS_AT_ONCE = 1000, /* messages that are found at most, then removed */
     ROWS_MAX = 2 * ROWS_AT_ONCE,
-    LIST_TEXT_MAX = 64 * 1024 /* bytes of the numbers of their bodies, or of their UIDs */
+    LIST_TEXT_MAX = 64 * 1024 /* bytes of the numbers of their bodies, or of their prefixes */
 };
 
 /* Of ROWS_MAX messages. */
@@ -17,9 +17,9 @@ struct removing {
     bool is_deleted_only;
     struct store_ranges ranges; /* no other message lies in them */
     struct buffer bodies;       /* "1,2,3" */
-    struct buffer uids;         /* in the same order */
+    struct buffer numbers;      /* of their prefixes, in the same order */
     int64_t body_ids[ROWS_MAX];
-    uint32_t body_uids[ROWS_MAX];
+    int64_t prefix_numbers[ROWS_MAX];
     size_t count;
 };
 
@@ -30,16 +30,17 @@ static void append_number(struct buffer *list, int64_t number)
     buffer_append_unsigned(list, (uint64_t)number);
 }
 
-/* Columns: uid, body, size, flags. is_run: no other message since the last that goes. */
+/* Columns: uid, body, size, flags, prefix_number. is_run: no other message since the last that
+ * goes. */
 static bool take(struct removing *removing, const struct db_rows *rows, bool is_run,
                  struct fault *fault)
 {
     uint32_t uid = (uint32_t)db_rows_number(rows, 0);
     int64_t body = db_rows_number(rows, 1);
     removing->body_ids[removing->count] = body;
-    removing->body_uids[removing->count++] = uid;
+    removing->prefix_numbers[removing->count++] = db_rows_number(rows, 4);
     append_number(&removing->bodies, body);
-    append_number(&removing->uids, uid);
+    append_number(&removing->numbers, db_rows_number(rows, 4));
     store_step_count(removing->step, db_rows_number(rows, 3), db_rows_number(rows, 2), -1);
     if (!is_run)
         return store_ranges_add(&removing->ranges, uid, uid, fault);
@@ -51,9 +52,9 @@ static bool find_some(struct removing *removing, struct store_ranges_walk *walk,
                       struct fault *fault)
 {
     static const struct db_statement find = {
-        "SELECT uid, body, size, flags FROM message WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 "
-        "ORDER BY uid LIMIT $4",
-        STORE_WALK_READ("x.uid, x.body, x.size, x.flags", "", "$4")};
+        "SELECT uid, body, size, flags, prefix_number FROM message WHERE mailbox = $1 "
+        "AND uid BETWEEN $2 AND $3 ORDER BY uid LIMIT $4",
+        STORE_WALK_READ("x.uid, x.body, x.size, x.flags, x.prefix_number", "", "$4")};
     AUTO(db_rows)
     rows = {0};
     if (!db_query(removing->db, &find,
@@ -82,28 +83,40 @@ static bool find_some(struct removing *removing, struct store_ranges_walk *walk,
 
 /* ---- rows ---- */
 
-static bool delete_prefixes(struct removing *removing, struct fault *fault)
+/* Those that nobody else has go, the others lose one user. */
+static bool release_one(struct removing *removing, int64_t body, int64_t number,
+                        struct fault *fault)
 {
-    static const struct db_statement one = {
-        "DELETE FROM message_prefix WHERE body = $1 AND mailbox = $2 AND uid = $3", NULL};
+    static const struct db_statement remove = {
+        "DELETE FROM message_prefix WHERE body = $1 AND number = $2 AND uses <= 2", NULL};
+    static const struct db_statement uncount = {
+        "UPDATE message_prefix SET uses = uses - 1 WHERE body = $1 AND number = $2", NULL};
+    const struct db_value values[] = {db_number(body), db_number(number)};
+    uint64_t removed;
+    return db_execute(removing->db, &remove, values, 2, &removed, fault) &&
+           (removed > 0 || db_send(removing->db, &uncount, values, 2, fault));
+}
+
+static bool release_prefixes(struct removing *removing, struct fault *fault)
+{
     static const struct db_statement all = {
-        "SELECT $1, $2, $3",
-        "DELETE FROM message_prefix p USING unnest(('{' || $1 || '}')::bigint[], "
-        "('{' || $3 || '}')::bigint[]) r(body, uid) CROSS JOIN LATERAL (SELECT y.ctid AS place "
-        "FROM message_prefix y WHERE y.body = r.body AND y.mailbox = $2 AND y.uid = r.uid OFFSET "
-        "0) "
-        "f WHERE p.ctid = f.place"};
-    struct db_value mailbox = db_number(removing->step->mailbox);
+        "SELECT $1, $2",
+        "WITH gone AS (SELECT r.body, r.number, COUNT(*) AS uses FROM "
+        "unnest(('{' || $1 || '}')::bigint[], ('{' || $2 || '}')::bigint[]) r(body, number) "
+        "GROUP BY r.body, r.number), "
+        "found AS (SELECT f.place, f.uses - g.uses AS uses FROM gone g CROSS JOIN LATERAL "
+        "(SELECT y.ctid AS place, y.uses FROM message_prefix y WHERE y.body = g.body "
+        "AND y.number = g.number OFFSET 0) f), "
+        "kept AS (UPDATE message_prefix p SET uses = f.uses FROM found f "
+        "WHERE p.ctid = f.place AND f.uses > 1) "
+        "DELETE FROM message_prefix p USING found f WHERE p.ctid = f.place AND f.uses <= 1"};
     if (db_kind(removing->db) == DB_POSTGRES)
         return db_send(removing->db, &all,
-                       DB_VALUES(db_text(buffer_bytes(&removing->bodies)), mailbox,
-                                 db_text(buffer_bytes(&removing->uids))),
+                       DB_VALUES(db_text(buffer_bytes(&removing->bodies)),
+                                 db_text(buffer_bytes(&removing->numbers))),
                        fault);
     for (size_t i = 0; i < removing->count; i++)
-        if (!db_send(removing->db, &one,
-                     DB_VALUES(db_number(removing->body_ids[i]), mailbox,
-                               db_number(removing->body_uids[i])),
-                     fault))
+        if (!release_one(removing, removing->body_ids[i], removing->prefix_numbers[i], fault))
             return false;
     return true;
 }
@@ -139,10 +152,10 @@ static bool delete_bodies(struct removing *removing, struct fault *fault)
     static const struct db_statement unused = {
         "DELETE FROM body WHERE id IN (SELECT value FROM json_each('[' || $1 || ']')) "
         "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
-        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.body = body.id)",
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)",
         "DELETE FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[]) "
         "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
-        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.body = body.id)"};
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)"};
     struct db_value bodies = db_text(buffer_bytes(&removing->bodies));
     if (db_kind(removing->db) == DB_POSTGRES &&
         !db_send(removing->db, &lock, DB_VALUES(bodies), fault))
@@ -155,7 +168,7 @@ static void begin_anew(struct removing *removing)
     removing->count = 0;
     removing->ranges.count = 0;
     buffer_reset(&removing->bodies);
-    buffer_reset(&removing->uids);
+    buffer_reset(&removing->numbers);
 }
 
 static bool remove_found(struct removing *removing, struct store_ranges *removed,
@@ -163,13 +176,13 @@ static bool remove_found(struct removing *removing, struct store_ranges *removed
 {
     if (removing->count == 0)
         return true;
-    if (buffer_is_failed(&removing->bodies) || buffer_is_failed(&removing->uids))
+    if (buffer_is_failed(&removing->bodies) || buffer_is_failed(&removing->numbers))
         return fault_set_memory(fault);
     for (size_t i = 0; i < removing->ranges.count; i++)
         if (!store_ranges_add(removed, removing->ranges.items[i].first,
                               removing->ranges.items[i].last, fault))
             return false;
-    if (!delete_prefixes(removing, fault) || !delete_messages(removing, fault) ||
+    if (!release_prefixes(removing, fault) || !delete_messages(removing, fault) ||
         !delete_bodies(removing, fault))
         return false;
     begin_anew(removing);
@@ -206,12 +219,12 @@ bool store_removing_run(struct db *db, struct store_step *step,
         .step = step,
         .is_deleted_only = is_deleted_only,
         .bodies = BUFFER(LIST_TEXT_MAX),
-        .uids = BUFFER(LIST_TEXT_MAX),
+        .numbers = BUFFER(LIST_TEXT_MAX),
     };
     bool is_done = remove_all(&removing, ranges, count, removed, fault);
     store_ranges_clear(&removing.ranges);
     buffer_clear(&removing.bodies);
-    buffer_clear(&removing.uids);
+    buffer_clear(&removing.numbers);
     if (!is_done)
         return false;
     return removed->count == 0 ||

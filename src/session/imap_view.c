@@ -426,6 +426,54 @@ bool imap_view_resolve(const struct imap_view *view, const struct imap_sequence 
     return true;
 }
 
+/* Of `count` pairs that begin with these two and go up by one each. UIDs grow at least as fast as
+   numbers, so those that are too low stand before those that are too high. */
+static uint32_t match_run(const struct imap_view *view, uint64_t number, uint64_t uid,
+                          uint64_t count)
+{
+    uint64_t low = 0;
+    uint64_t high = number > view->told ? 0 : view->told - number + 1;
+    if (high > count)
+        high = count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (view->messages[number - 1 + middle].uid <= uid + middle)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_match = low > 0 && view->messages[number - 2 + low].uid == uid + low - 1;
+    return is_match ? (uint32_t)(uid + low - 1) : 0;
+}
+
+uint32_t imap_view_match(const struct imap_view *view, const struct imap_sequence *numbers,
+                         const struct imap_sequence *uids)
+{
+    uint32_t highest = 0;
+    uint64_t skipped[2] = {0, 0}; /* of the ranges in hand */
+    size_t i = 0;
+    size_t j = 0;
+    while (i < numbers->count && j < uids->count) {
+        const struct imap_range *left = &numbers->ranges[i];
+        const struct imap_range *right = &uids->ranges[j];
+        /* RFC 7162 3.2.5.2: both go up. */
+        if (left->first > left->last || right->first > right->last)
+            break;
+        uint64_t number = left->first + skipped[0];
+        uint64_t uid = right->first + skipped[1];
+        uint64_t count = left->last - number + 1;
+        if (count > right->last - uid + 1)
+            count = right->last - uid + 1;
+        uint32_t matched = match_run(view, number, uid, count);
+        highest = matched > highest ? matched : highest;
+        skipped[0] = number + count > left->last ? 0 : skipped[0] + count;
+        skipped[1] = uid + count > right->last ? 0 : skipped[1] + count;
+        i += skipped[0] == 0;
+        j += skipped[1] == 0;
+    }
+    return highest;
+}
+
 /* Counts, and with `ranges` fills. */
 static size_t walk_uids(const struct imap_view *view, const struct imap_range *numbers,
                         size_t count, struct store_uid_range *ranges)

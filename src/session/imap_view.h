@@ -95,6 +95,12 @@ bool imap_view_resolve(const struct imap_view *view, const struct imap_sequence 
                        bool is_uid, struct arena *arena, struct imap_range **numbers, size_t *count,
                        struct fault *fault);
 
+/* The highest UID of pairs, a number and the UID that a client knows for it (the n-th number of one
+   set and the n-th of the other), that are so in the view too; 0 = none. Up to there the client
+   knows of all that went (RFC 7162 3.2.5.2). */
+uint32_t imap_view_match(const struct imap_view *view, const struct imap_sequence *numbers,
+                         const struct imap_sequence *uids);
+
 /* The same messages as ranges of UIDs that hold no others, without those that are gone: for the
    store. To be freed. False: memory. */
 bool imap_view_uid_ranges(const struct imap_view *view, const struct imap_range *numbers,

@@ -303,6 +303,50 @@ static void sets_mean_what_the_client_knows(void **state)
     expect_numbers(&view, "*", true, "3");
 }
 
+static void expect_match(const struct imap_view *view, const char *numbers, const char *uids,
+                         uint32_t expected)
+{
+    AUTO(arena)
+    arena = ARENA(65536);
+    struct imap_sequence left;
+    struct imap_sequence right;
+    assert_true(imap_sequence_parse(bytes_from_string(numbers), &arena, &left, NULL));
+    assert_true(imap_sequence_parse(bytes_from_string(uids), &arena, &right, NULL));
+    assert_int_equal(imap_view_match(view, &left, &right), expected);
+}
+
+/* RFC 7162 3.2.5.2 */
+static void pairs_show_how_much_a_client_knows(void **state)
+{
+    (void)state;
+    AUTO(imap_view)
+    view = make_view(5);
+    AUTO(imap_view)
+    dense = make_view(0);
+    const uint32_t uids[] = {1, 2, 4, 5, 6, 9};
+    for (size_t i = 0; i < sizeof uids / sizeof uids[0]; i++)
+        add(&dense, uids[i], 0, i + 1);
+    imap_view_tell_all(&dense);
+    const struct imap_sequence none = {0};
+    assert_int_equal(imap_view_match(&view, &none, &none), 0);
+    expect_match(&view, "1:3", "10,20,30", 30);
+    expect_match(&view, "2,4", "20,41", 20);
+    expect_match(&view, "2,4", "21,40", 40);
+    expect_match(&view, "1:5", "10:14", 10);
+    expect_match(&view, "6", "60", 0);
+    expect_match(&view, "4294967295", "4294967295", 0);
+    expect_match(&view, "5:4294967295", "50:4294967295", 50);
+    expect_match(&view, "1,2", "10", 10);
+    expect_match(&view, "5", "50,60", 50);
+    expect_match(&dense, "1:6", "1:6", 2);
+    expect_match(&dense, "1:5", "1:2,4:6", 6);
+    expect_match(&dense, "1:6", "1:2,4:7", 6);
+    expect_match(&dense, "3,4:6", "3,5:7", 6);
+    expect_match(&dense, "3:6", "3:6", 0);
+    /* RFC 7162 asks for ascending order. */
+    expect_match(&dense, "6:1", "9,6,5,4,2,1", 0);
+}
+
 static void ranges_of_uids_hold_no_others(void **state)
 {
     (void)state;
@@ -682,6 +726,7 @@ int main(void)
         cmocka_unit_test(stops_where_it_is_full),
         cmocka_unit_test(vanished_stops_where_it_is_full),
         cmocka_unit_test(sets_mean_what_the_client_knows),
+        cmocka_unit_test(pairs_show_how_much_a_client_knows),
         cmocka_unit_test(ranges_of_uids_hold_no_others),
         cmocka_unit_test(shows_what_went_in_its_place),
         cmocka_unit_test(modseqs_beyond_32_bits_are_told),

@@ -99,7 +99,7 @@ static bool read_use(struct imap_tokens *tokens, unsigned *use)
 static bool read_create(struct imap_tokens *tokens, struct imap_command *command)
 {
     struct bytes *name = &command->mailbox;
-    if (!imap_token_take_mailbox(tokens, name))
+    if (!imap_token_take_mailbox_as_supplied(tokens, name, &command->supplied))
         return false;
     /* RFC 9051 6.3.4: it says that there will be children, and is no part of the name. */
     if (name->length > 1 && name->data[name->length - 1] == '/')
@@ -116,8 +116,8 @@ static bool read_create(struct imap_tokens *tokens, struct imap_command *command
 
 static bool read_rename(struct imap_tokens *tokens, struct imap_command *command)
 {
-    return imap_token_take_mailbox(tokens, &command->mailbox) && imap_token_take_blank(tokens) &&
-           imap_token_take_mailbox(tokens, &command->new_name);
+    return imap_token_take_mailbox_as_supplied(tokens, &command->mailbox, &command->supplied) &&
+           imap_token_take_blank(tokens) && imap_token_take_mailbox(tokens, &command->new_name);
 }
 
 static bool read_status(struct imap_tokens *tokens, struct imap_command *command)
@@ -181,6 +181,7 @@ static bool read_arguments(struct imap_tokens *tokens, unsigned enabled,
     case IMAP_CREATE:
         return read_create(tokens, command);
     case IMAP_DELETE:
+        return imap_token_take_mailbox_as_supplied(tokens, &command->mailbox, &command->supplied);
     case IMAP_SUBSCRIBE:
     case IMAP_UNSUBSCRIBE:
     case IMAP_GETQUOTAROOT:

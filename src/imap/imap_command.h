@@ -351,6 +351,9 @@ struct imap_command {
     bool is_uid; /* UID FETCH, UID EXPUNGE... */
     /* The mailbox (SELECT, CREATE, STATUS, APPEND, COPY...), decoded. */
     struct bytes mailbox;
+    /* SELECT, EXAMINE, CREATE, DELETE, RENAME: the same as the client wrote it, where it did so in
+       another form than ours ("inbox"; RFC 9051 6.3.9.7); else of length 0. */
+    struct bytes supplied;
     struct bytes new_name; /* RENAME */
     union {
         struct {

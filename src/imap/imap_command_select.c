@@ -69,7 +69,7 @@ static bool read_parameter(struct imap_tokens *tokens, unsigned enabled, struct 
 bool imap_command_select(struct imap_tokens *tokens, unsigned enabled, struct imap_command *command)
 {
     bool has_more = true;
-    if (!imap_token_take_mailbox(tokens, &command->mailbox))
+    if (!imap_token_take_mailbox_as_supplied(tokens, &command->mailbox, &command->supplied))
         return false;
     if (imap_token_is_at_end(tokens))
         return true;

@@ -342,6 +342,25 @@ bool imap_token_take_mailbox(struct imap_tokens *tokens, struct bytes *name)
     return imap_token_take_astring(tokens, "mailbox", &wire) && decode_name(tokens, wire, name);
 }
 
+bool imap_token_take_mailbox_as_supplied(struct imap_tokens *tokens, struct bytes *name,
+                                         struct bytes *supplied)
+{
+    const struct bytes inbox = BYTES("INBOX");
+    struct bytes wire;
+    if (!imap_token_take_astring(tokens, "mailbox", &wire) || !decode_name(tokens, wire, name))
+        return false;
+    *supplied = BYTES("");
+    /* Other forms of a name than this one are refused. */
+    if (!bytes_starts_with(*name, inbox) || bytes_starts_with(wire, inbox))
+        return true;
+    char *copy = imap_token_copy(tokens, name->data, name->length, 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, wire.data, inbox.length);
+    *supplied = bytes_of(copy, name->length);
+    return true;
+}
+
 bool imap_token_take_pattern(struct imap_tokens *tokens, struct bytes *pattern)
 {
     struct bytes wire;

@@ -80,7 +80,11 @@ bool imap_token_take_astring(struct imap_tokens *tokens, const char *what, struc
 bool imap_token_take_nstring(struct imap_tokens *tokens, const char *what, struct bytes *string);
 /* A mailbox's name, decoded (imap_mailbox_name.h). */
 bool imap_token_take_mailbox(struct imap_tokens *tokens, struct bytes *name);
-/* The same with wildcards outside of quotes. */
+/* The same; *supplied is the name as the client wrote it where that is another form of it
+   ("inbox"), else of length 0. */
+bool imap_token_take_mailbox_as_supplied(struct imap_tokens *tokens, struct bytes *name,
+                                         struct bytes *supplied);
+/* A mailbox's name with wildcards outside of quotes. */
 bool imap_token_take_pattern(struct imap_tokens *tokens, struct bytes *pattern);
 
 /* From `least` to `most`. */

@@ -381,6 +381,37 @@ static enum imap_progress begin_change(struct imap_mailboxes *mailboxes, struct 
     return IMAP_WAITS;
 }
 
+void imap_mailboxes_write_old_name(struct buffer *out, struct bytes supplied)
+{
+    if (supplied.length == 0)
+        return;
+    buffer_append_string(out, " (\"OLDNAME\" (");
+    imap_write_mailbox(out, supplied, true);
+    buffer_append_string(out, "))");
+}
+
+/* What became of a name, where it was written in another form than ours or has another now (RFC
+   9051 6.3.9.7). INBOX is there again, and nothing is said of it (6.3.6). */
+static void tell_old_name(const struct imap_mailboxes *mailboxes)
+{
+    const struct store_mailbox_change *change = &mailboxes->change;
+    struct buffer *out = imap_server_text(mailboxes->context->engine);
+    struct bytes supplied = mailboxes->command->supplied;
+    bool is_rename = mailboxes->verb == IMAP_RENAME;
+    if (!imap_context_is_rev2(mailboxes->context) ||
+        (is_rename && bytes_equal(change->name, BYTES("INBOX"))))
+        return;
+    if (is_rename && supplied.length == 0)
+        supplied = change->name;
+    if (supplied.length == 0)
+        return;
+    buffer_append_string(out, mailboxes->verb == IMAP_DELETE ? "* LIST (\\NonExistent) \"/\" "
+                                                             : "* LIST () \"/\" ");
+    imap_write_mailbox(out, is_rename ? change->new_name : change->name, true);
+    imap_mailboxes_write_old_name(out, supplied);
+    buffer_append_string(out, "\r\n");
+}
+
 static enum imap_progress answer_change(struct imap_mailboxes *mailboxes,
                                         struct imap_result *result)
 {
@@ -405,6 +436,7 @@ static enum imap_progress answer_change(struct imap_mailboxes *mailboxes,
         return imap_result_set(result, IMAP_NO, "USEATTR", "Another mailbox has this use");
     }
     imap_result_set(result, IMAP_OK, NULL, "Completed");
+    tell_old_name(mailboxes);
     if (mailboxes->verb == IMAP_CREATE) { /* RFC 8474 4.1 */
         buffer_append_string(&result->code, "MAILBOXID (");
         imap_write_object_id(&result->code, 'F', change->id);

@@ -14,4 +14,8 @@ enum imap_progress imap_mailboxes_go_on(struct imap_mailboxes *mailboxes,
                                         struct imap_result *result, int64_t now);
 void imap_mailboxes_free(struct imap_mailboxes *mailboxes); /* at any time; accepts NULL */
 
+/* Into a LIST response for IMAP4rev2, behind the name: the form in which the client wrote it
+ * (imap_command.supplied); nothing where its length is 0. */
+void imap_mailboxes_write_old_name(struct buffer *out, struct bytes supplied);
+
 #endif

@@ -116,6 +116,7 @@ static void write_selected(struct imap_session *session)
     /* RFC 9051 6.3.2. */
     buffer_append(out, BYTES("* LIST () \"/\" "));
     imap_write_mailbox(out, session->command->mailbox, true);
+    imap_mailboxes_write_old_name(out, session->command->supplied);
     buffer_append(out, BYTES("\r\n"));
 }
 
@@ -156,13 +157,15 @@ static bool begin_resync(struct imap_session *session, struct fault *fault)
     return true;
 }
 
-/* RFC 7162 3.2.10.1. What the view has is not told: a message that went only now is told when
-   the others are. */
+/* RFC 7162 3.2.10.1, and 3.2.5.2: what the client shows to know is left out. What the view has is
+   not told: a message that went only now is told when the others are. */
 static void write_vanished(struct imap_session *session)
 {
     struct imap_selection *selection = session->context.selection;
     const struct store_vanished *vanished = &imap_selection_vanished(selection)->vanished;
     const struct imap_view *view = imap_selection_view(selection);
+    const struct imap_select *select = &session->command->select;
+    uint32_t matched = imap_view_match(view, &select->match_numbers, &select->match_uids);
     struct buffer *out = imap_server_text(session->engine);
     size_t start = out->length;
     struct imap_sequence_writer writer;
@@ -171,8 +174,9 @@ static void write_vanished(struct imap_session *session)
     imap_sequence_begin(&writer, out);
     for (size_t i = 0; i < vanished->count; i++) {
         const struct store_uid_range *range = &vanished->ranges[i];
-        size_t at = imap_view_find(view, range->first);
-        for (uint64_t uid = range->first; uid <= range->last && uid < view->uidnext; uid++) {
+        uint64_t uid = range->first > matched ? range->first : (uint64_t)matched + 1;
+        size_t at = imap_view_find(view, (uint32_t)uid);
+        for (; uid <= range->last && uid < view->uidnext; uid++) {
             if (at < view->count && view->messages[at].uid == uid)
                 at++;
             else

@@ -88,6 +88,35 @@ static void a_use_that_is_not_known_is_refused(void **state)
     house_check(*state);
 }
 
+/* RFC 9051 6.3.9.7 */
+static void names_in_another_form_are_told_in_ours(void **state)
+{
+    struct caller caller = call(*state);
+    expect(&caller, "CREATE inbox/low", "");
+    expect(&caller, "RENAME inbox/low inbox/high", "");
+    assert_null(strstr(caller_command(&caller, "SELECT inbox", "OK"), "* LIST"));
+    caller_command(&caller, "UNSELECT", "OK");
+    caller_command(&caller, "ENABLE IMAP4rev2", "OK");
+    expect(&caller, "CREATE INBOX/low", "");
+    expect(&caller, "CREATE inBox/lower/",
+           "* LIST () \"/\" INBOX/lower (\"OLDNAME\" (inBox/lower/))\r\n");
+    expect(&caller, "RENAME INBOX/low Inbox/deep",
+           "* LIST () \"/\" INBOX/deep (\"OLDNAME\" (INBOX/low))\r\n");
+    expect(&caller, "RENAME inbox/deep \"a b\"",
+           "* LIST () \"/\" \"a b\" (\"OLDNAME\" (inbox/deep))\r\n");
+    expect(&caller, "DELETE inbox/lower",
+           "* LIST (\\NonExistent) \"/\" INBOX/lower (\"OLDNAME\" (inbox/lower))\r\n");
+    expect(&caller, "DELETE INBOX/high", "");
+    expect(&caller, "RENAME inbox old", "");
+    caller_command(&caller, "DELETE inbox/none", "NO [NONEXISTENT]");
+    assert_non_null(strstr(caller_command(&caller, "EXAMINE inbox", "OK"),
+                           "* LIST () \"/\" INBOX (\"OLDNAME\" (inbox))\r\n"));
+    assert_non_null(
+        strstr(caller_command(&caller, "SELECT INBOX", "OK"), "* LIST () \"/\" INBOX\r\n"));
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
 /* The mailbox is looked at from when it is opened, and the server ends before that is told. */
 static void who_goes_while_a_mailbox_is_opened_does_not_look_at_it(void **state)
 {
@@ -109,6 +138,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lsub_names_levels_above_for_percent_only, set_up,
                                         house_tear_down),
         cmocka_unit_test_setup_teardown(a_use_that_is_not_known_is_refused, set_up,
+                                        house_tear_down),
+        cmocka_unit_test_setup_teardown(names_in_another_form_are_told_in_ours, set_up,
                                         house_tear_down),
         cmocka_unit_test_setup_teardown(who_goes_while_a_mailbox_is_opened_does_not_look_at_it,
                                         set_up, house_tear_down),

@@ -1,0 +1,143 @@
+/* What a session tells who comes back, whom it is \Recent for, and when it must end: in a whole
+ * server. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "session/session_house.h"
+
+enum {
+    COMMAND_MAX = 64 * 1024
+};
+
+static int set_up(void **state)
+{
+    static const struct house_wish wish = {.imap = &imap_session_listener_face};
+    *state = house_open(&wish);
+    return 0;
+}
+
+static struct caller call(struct house *house, const char *enable, const char *select)
+{
+    struct caller caller = house_call(house, HOUSE_IMAP);
+    caller_command(&caller, "LOGIN ann@home.example secret", "OK");
+    if (enable != NULL)
+        caller_command(&caller, enable, "OK");
+    if (select != NULL)
+        caller_command(&caller, select, "OK");
+    return caller;
+}
+
+static void put(struct caller *caller, size_t count)
+{
+    AUTO(buffer)
+    command = BUFFER(COMMAND_MAX);
+    buffer_append_string(&command, "APPEND INBOX");
+    for (size_t i = 0; i < count; i++)
+        buffer_append_string(&command, " {15+}\r\nSubject: x\r\n\r\nx");
+    caller_command(caller, buffer_string(&command), "OK");
+}
+
+static uint64_t number_behind(const char *reply, const char *name)
+{
+    const char *found = strstr(reply, name);
+    if (found == NULL)
+        fail_msg("\"%s\" is not in %s", name, reply);
+    return strtoull(found + strlen(name), NULL, 10);
+}
+
+/* ---- QRESYNC ---- */
+
+/* What a client knows of the INBOX. */
+struct known {
+    unsigned long long uidvalidity;
+    unsigned long long modseq;
+};
+
+static struct known learn(struct caller *caller)
+{
+    const char *reply = caller_command(caller, "STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)", "OK");
+    return (struct known){number_behind(reply, "UIDVALIDITY "),
+                          number_behind(reply, "HIGHESTMODSEQ ")};
+}
+
+/* SELECT with what is known; `rest` stands behind the modseq. The line of VANISHED is expected,
+   NULL = none. */
+static void expect_vanished(struct caller *caller, const struct known *known, const char *rest,
+                            const char *expected)
+{
+    char command[200];
+    snprintf(command, sizeof command, "SELECT INBOX (QRESYNC (%llu %llu%s))", known->uidvalidity,
+             known->modseq, rest);
+    const char *reply = caller_command(caller, command, "OK [READ-WRITE]");
+    const char *line = strstr(reply, "* VANISHED ");
+    if ((expected == NULL) != (line == NULL) ||
+        (line != NULL && strncmp(line, expected, strlen(expected)) != 0))
+        fail_msg("%s: \"%s\", not \"%s\"", command, reply, expected == NULL ? "" : expected);
+}
+
+/* RFC 7162 3.2.5, 3.2.5.2 */
+static void who_comes_back_hears_what_went(void **state)
+{
+    struct caller caller = call(*state, "ENABLE QRESYNC", "SELECT INBOX");
+    put(&caller, 10);
+    caller_command(&caller, "STORE 3 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+    struct known known = learn(&caller);
+    caller_command(&caller, "UID STORE 5,8 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+
+    expect_vanished(&caller, &known, "", "* VANISHED (EARLIER) 5,8\r\n");
+    expect_vanished(&caller, &known, " 1:6", "* VANISHED (EARLIER) 5\r\n");
+    /* The client's third message is still the third. */
+    expect_vanished(&caller, &known, " 1:10 (3,4 4,5)", "* VANISHED (EARLIER) 5,8\r\n");
+    /* Whoever has the right numbers behind what went knows of it. */
+    expect_vanished(&caller, &known, " (4 6)", "* VANISHED (EARLIER) 8\r\n");
+    expect_vanished(&caller, &known, " (7 10)", NULL);
+    /* Another UIDVALIDITY: nothing of what it knows is there. */
+    known.uidvalidity++;
+    expect_vanished(&caller, &known, "", NULL);
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
+/* RFC 7162 3.2.5.2, 3.2.10.1: then it is every UID that is not there, but for what the client shows
+   to know. */
+static void who_was_away_too_long_hears_of_all_that_is_not_there(void **state)
+{
+    struct caller caller = call(*state, "ENABLE QRESYNC", "SELECT INBOX");
+    put(&caller, 10);
+    caller_command(&caller, "STORE 3 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+    struct known known = learn(&caller);
+    caller_command(&caller, "UID STORE 5,8 +FLAGS.SILENT \\Deleted", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+    caller_command(&caller, "UNSELECT", "OK");
+    house_execute(*state, "DELETE FROM vanished");
+    house_execute(*state, "UPDATE mailbox SET vanished_floor = modseq WHERE name = 'INBOX'");
+
+    expect_vanished(&caller, &known, "", "* VANISHED (EARLIER) 3,5,8\r\n");
+    expect_vanished(&caller, &known, " 4:9", "* VANISHED (EARLIER) 5,8\r\n");
+    expect_vanished(&caller, &known, " 1:10 (1:3,5,8 1,2,4,6,9)", "* VANISHED (EARLIER) 5,8\r\n");
+    expect_vanished(&caller, &known, " 1:10 (3:6 4,6:7,9)", NULL);
+    /* All that was changed since is told, whatever is known of what went. */
+    caller_command(&caller, "STORE 1 +FLAGS.SILENT \\Seen", "OK");
+    char command[200];
+    snprintf(command, sizeof command, "SELECT INBOX (QRESYNC (%llu %llu 1:10 (7 10)))",
+             known.uidvalidity, known.modseq);
+    const char *reply = caller_command(&caller, command, "OK");
+    assert_null(strstr(reply, "VANISHED"));
+    assert_non_null(strstr(reply, "* 1 FETCH (UID 1 FLAGS (\\Seen"));
+    assert_null(strstr(reply, "* 2 FETCH"));
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
+#define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, house_tear_down)
+
+static const struct CMUnitTest tests[] = {
+    HOUSE_TEST(who_comes_back_hears_what_went),
+    HOUSE_TEST(who_was_away_too_long_hears_of_all_that_is_not_there),
+};
+
+UNIT_MAIN(tests)

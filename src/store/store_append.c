@@ -37,17 +37,14 @@ static bool write_rows(struct db *db, const struct store_append *append,
         "prefix_size) VALUES($1, $2, $3, $4, $5, $6, $7, $8, 0)",
         NULL};
     static const struct db_statement prefix = {
-        "INSERT INTO message_prefix(body, mailbox, uid, prefix) VALUES($1, $2, $3, $4)", NULL};
+        "INSERT INTO message_prefix(body, number, uses, prefix) VALUES($1, 0, 2, $2)", NULL};
     int64_t size = (int64_t)store_draft_size(message->draft);
     return db_send(db, &row,
                    DB_VALUES(db_number(append->mailbox), db_number(step->uidnext), db_number(body),
                              db_number((int64_t)flags), db_number(step->modseq),
                              db_number(message->received), db_number(append->now), db_number(size)),
                    fault) &&
-           db_send(db, &prefix,
-                   DB_VALUES(db_number(body), db_number(append->mailbox), db_number(step->uidnext),
-                             db_bytes(BYTES(""))),
-                   fault);
+           db_send(db, &prefix, DB_VALUES(db_number(body), db_bytes(BYTES(""))), fault);
 }
 
 static bool write_message(struct db *db, struct store_append *append,

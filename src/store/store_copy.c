@@ -1,4 +1,4 @@
-/* COPY and MOVE: rows and prefixes again under new UIDs, or under others; the bodies stay. */
+/* COPY and MOVE: rows again under new UIDs, or under others; bodies and prefixes stay. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -180,52 +180,44 @@ static bool carry_keywords(struct copying *copying, struct fault *fault)
     "WHERE (m.flags >> (k.pair & 63)::integer) & 1 = 1) END"
 #define POSTGRES_RANGES "unnest($2::bigint[], $3::bigint[], $5::bigint[]) r(lo, hi, distance)"
 
-#define POSTGRES_PREFIXES                                                                          \
-    "CROSS JOIN LATERAL (SELECT y.ctid AS place, y.prefix FROM message_prefix y "                  \
-    "WHERE y.body = m.body AND y.mailbox = $1 AND y.uid = m.uid OFFSET 0) "
-
 static bool copy_rows(struct copying *copying, const struct db_value *values, size_t count,
                       struct fault *fault)
 {
     static const struct db_statement messages = {
         "INSERT INTO message(mailbox, uid, body, flags, modseq, received, saved, size, "
-        "prefix_size) SELECT $4, m.uid + $5, m.body, " SQLITE_FLAGS ", $6, m.received, $7, m.size, "
-        "m.prefix_size FROM message m WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 "
-        "ORDER BY m.uid",
+        "prefix_size, prefix_number) SELECT $4, m.uid + $5, m.body, " SQLITE_FLAGS
+        ", $6, m.received, $7, m.size, m.prefix_size, m.prefix_number FROM message m "
+        "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid",
         "INSERT INTO message(mailbox, uid, body, flags, modseq, received, saved, size, "
-        "prefix_size) SELECT $4, m.uid + r.distance, m.body, " POSTGRES_FLAGS
-        ", $6, m.received, $7, m.size, m.prefix_size FROM " POSTGRES_RANGES
+        "prefix_size, prefix_number) SELECT $4, m.uid + r.distance, m.body, " POSTGRES_FLAGS
+        ", $6, m.received, $7, m.size, m.prefix_size, m.prefix_number FROM " POSTGRES_RANGES
         " " STORE_WALK_MESSAGES("x.*") "m"};
+    /* It is there: the row that would be new only counts. One of them may be that of several. */
     static const struct db_statement prefixes = {
-        "INSERT INTO message_prefix(body, mailbox, uid, prefix) "
-        "SELECT p.body, $4, p.uid + $5, p.prefix FROM message m JOIN message_prefix p "
-        "ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid "
-        "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3",
-        "INSERT INTO message_prefix(body, mailbox, uid, prefix) "
-        "SELECT m.body, $4, m.uid + r.distance, p.prefix FROM " POSTGRES_RANGES
-        " " STORE_WALK_MESSAGES("x.body, x.uid") "m " POSTGRES_PREFIXES "p"};
-    return db_send(copying->db, &prefixes, values, 5, fault) &&
+        "INSERT INTO message_prefix(body, number, uses, prefix) "
+        "SELECT m.body, m.prefix_number, 1, '' FROM message m "
+        "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 "
+        "ON CONFLICT(body, number) DO UPDATE SET uses = uses + 1",
+        "INSERT INTO message_prefix AS p (body, number, uses, prefix) "
+        "SELECT m.body, m.prefix_number, COUNT(*), '' FROM " STORE_WALK_RANGES
+        " " STORE_WALK_MESSAGES("x.body, x.prefix_number") "m GROUP BY m.body, m.prefix_number "
+                                                           "ORDER BY m.body, m.prefix_number "
+                                                           "ON CONFLICT(body, number) DO UPDATE "
+                                                           "SET uses = p.uses + EXCLUDED.uses"};
+    return db_send(copying->db, &prefixes, values, 3, fault) &&
            db_send(copying->db, &messages, values, count, fault);
 }
 
 static bool move_rows(struct copying *copying, const struct db_value *values, size_t count,
                       struct fault *fault)
 {
-    static const struct db_statement prefixes = {
-        "UPDATE message_prefix SET mailbox = $4, uid = uid + $5 WHERE (body, mailbox, uid) IN "
-        "(SELECT m.body, m.mailbox, m.uid FROM message m WHERE m.mailbox = $1 "
-        "AND m.uid BETWEEN $2 AND $3)",
-        "UPDATE message_prefix p SET mailbox = $4, uid = p.uid + r.distance FROM " POSTGRES_RANGES
-        " " STORE_WALK_MESSAGES("x.body, x.uid") "m " POSTGRES_PREFIXES "f WHERE p.ctid = f.place"};
     static const struct db_statement messages = {
         "UPDATE message AS m SET mailbox = $4, uid = m.uid + $5, flags = " SQLITE_FLAGS
         ", modseq = $6, saved = $7 WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3",
         "UPDATE message m SET mailbox = $4, uid = m.uid + r.distance, flags = " POSTGRES_FLAGS
         ", modseq = $6, saved = $7 FROM " POSTGRES_RANGES " " STORE_WALK_PLACES
         "WHERE m.ctid = f.place"};
-    /* The prefixes are found by the messages while these are still there. */
-    return db_send(copying->db, &prefixes, values, 5, fault) &&
-           db_send(copying->db, &messages, values, count, fault);
+    return db_send(copying->db, &messages, values, count, fault);
 }
 
 /* How far the UIDs of a step's ranges are from those of the copies; *uid is the next one's. */

@@ -36,10 +36,9 @@ enum {
 #define NO_META    "NULL, NULL, NULL, NULL, "
 #define NO_META_OF ""
 #define META_OF    "JOIN body_meta e ON e.body = m.body "
-#define PREFIX_OF                                                                                  \
-    "JOIN message_prefix p ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid "
-#define DATA_OF "JOIN body b ON b.id = m.body "
-#define RANGE   "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid LIMIT $4"
+#define PREFIX_OF  "JOIN message_prefix p ON p.body = m.body AND p.number = m.prefix_number "
+#define DATA_OF    "JOIN body b ON b.id = m.body "
+#define RANGE      "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid LIMIT $4"
 
 /* With these columns of body_meta, for every reach. */
 #define STATEMENTS(columns, from)                                                                  \

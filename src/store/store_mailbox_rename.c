@@ -26,15 +26,10 @@ static bool log_vanished(struct db *db, const struct move *move, struct fault *f
 /* They keep their order and get UIDs from 1 on. */
 static bool move_rows(struct db *db, const struct move *move, struct fault *fault)
 {
-    static const struct db_statement prefixes = {
-        "UPDATE message_prefix AS p SET mailbox = $2, uid = n.number FROM (SELECT uid, body, "
-        "ROW_NUMBER() OVER (ORDER BY uid) AS number FROM message WHERE mailbox = $1) n "
-        "WHERE p.body = n.body AND p.mailbox = $1 AND p.uid = n.uid",
-        NULL};
     static const struct db_statement messages = {
         "INSERT INTO message(mailbox, uid, body, flags, modseq, received, saved, size, "
-        "prefix_size) SELECT $2, ROW_NUMBER() OVER (ORDER BY uid), body, flags, 1, received, "
-        "saved, size, prefix_size FROM message WHERE mailbox = $1",
+        "prefix_size, prefix_number) SELECT $2, ROW_NUMBER() OVER (ORDER BY uid), body, flags, 1, "
+        "received, saved, size, prefix_size, prefix_number FROM message WHERE mailbox = $1",
         NULL};
     static const struct db_statement remove = {"DELETE FROM message WHERE mailbox = $1", NULL};
     static const struct db_statement keywords = {
@@ -42,8 +37,8 @@ static bool move_rows(struct db *db, const struct move *move, struct fault *faul
         "WHERE mailbox = $1",
         NULL};
     struct db_value ids[] = {db_number(move->inbox), db_number(move->target)};
-    return db_send(db, &prefixes, ids, 2, fault) && db_send(db, &messages, ids, 2, fault) &&
-           db_send(db, &remove, ids, 1, fault) && db_send(db, &keywords, ids, 2, fault);
+    return db_send(db, &messages, ids, 2, fault) && db_send(db, &remove, ids, 1, fault) &&
+           db_send(db, &keywords, ids, 2, fault);
 }
 
 static bool move_counters(struct db *db, const struct move *move, struct fault *fault)

@@ -8,6 +8,7 @@
 /* What is still to be read: [offset, offset + size) of prefix and body. */
 struct range {
     int64_t body;
+    int64_t prefix_number;
     uint64_t prefix_size;
     uint64_t offset;
     uint64_t size;
@@ -16,8 +17,9 @@ struct range {
 static bool find_message(struct db *db, int64_t mailbox, uint32_t uid, struct range *range,
                          bool *is_found, struct fault *fault)
 {
-    static const struct db_statement find = {
-        "SELECT body, prefix_size, size FROM message WHERE mailbox = $1 AND uid = $2", NULL};
+    static const struct db_statement find = {"SELECT body, prefix_size, size, prefix_number FROM "
+                                             "message WHERE mailbox = $1 AND uid = $2",
+                                             NULL};
     AUTO(db_rows)
     rows = {0};
     if (!db_query_one(db, &find, DB_VALUES(db_number(mailbox), db_number(uid)), &rows, is_found,
@@ -27,6 +29,7 @@ static bool find_message(struct db *db, int64_t mailbox, uint32_t uid, struct ra
     uint64_t size = (uint64_t)db_rows_number(&rows, 2);
     range->body = db_rows_number(&rows, 0);
     range->prefix_size = (uint64_t)db_rows_number(&rows, 1);
+    range->prefix_number = db_rows_number(&rows, 3);
     if (range->offset > size)
         range->offset = size;
     if (range->size > size - range->offset)
@@ -42,16 +45,15 @@ static bool take(struct range *range, struct bytes got, struct buffer *out, stru
     return !buffer_is_failed(out) || fault_set_memory(fault);
 }
 
-static bool read_prefix(struct db *db, int64_t mailbox, uint32_t uid, struct range *range,
-                        struct buffer *out, bool *is_found, struct fault *fault)
+static bool read_prefix(struct db *db, struct range *range, struct buffer *out, bool *is_found,
+                        struct fault *fault)
 {
     static const struct db_statement read = {
-        "SELECT prefix FROM message_prefix WHERE body = $1 AND mailbox = $2 AND uid = $3", NULL};
+        "SELECT prefix FROM message_prefix WHERE body = $1 AND number = $2", NULL};
     AUTO(db_rows)
     rows = {0};
-    if (!db_query_one(db, &read,
-                      DB_VALUES(db_number(range->body), db_number(mailbox), db_number(uid)), &rows,
-                      is_found, fault))
+    if (!db_query_one(db, &read, DB_VALUES(db_number(range->body), db_number(range->prefix_number)),
+                      &rows, is_found, fault))
         return false;
     return !*is_found ||
            take(range,
@@ -97,7 +99,7 @@ static bool read_range(struct db *db, int64_t mailbox, uint32_t uid, struct rang
     if (!find_message(db, mailbox, uid, range, is_found, fault))
         return false;
     if (*is_found && range->size > 0 && range->offset < range->prefix_size &&
-        !read_prefix(db, mailbox, uid, range, out, is_found, fault))
+        !read_prefix(db, range, out, is_found, fault))
         return false;
     while (*is_found && range->size > 0)
         if (!read_part(db, range, out, is_found, fault))

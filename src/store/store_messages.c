@@ -54,7 +54,7 @@ bool store_messages_read(struct db *db, int64_t mailbox, uint32_t uid, struct bu
 {
     static const struct db_statement read = {
         "SELECT m.uid, m.size, b.size, p.prefix, b.data FROM message m "
-        "JOIN message_prefix p ON p.body = m.body AND p.mailbox = m.mailbox AND p.uid = m.uid "
+        "JOIN message_prefix p ON p.body = m.body AND p.number = m.prefix_number "
         "JOIN body b ON b.id = m.body "
         "WHERE m.mailbox = $1 AND m.uid BETWEEN $2 AND $3 ORDER BY m.uid LIMIT $4",
         NULL};

@@ -271,7 +271,7 @@ static void copies_keep_what_they_are(void **state)
     struct store_fixture *fixture = *state;
     static const struct db_statement find = {
         "SELECT COUNT(*) FROM message c JOIN message m ON m.body = c.body AND m.mailbox = $2 "
-        "JOIN message_prefix p ON p.body = c.body AND p.mailbox = c.mailbox AND p.uid = c.uid "
+        "JOIN message_prefix p ON p.body = c.body AND p.number = c.prefix_number AND p.uses = 3 "
         "WHERE c.mailbox = $1 AND c.received = m.received AND c.saved = 77 AND c.size = m.size "
         "AND c.uid = $3 AND m.uid = $4",
         NULL};

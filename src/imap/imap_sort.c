@@ -1,53 +1,52 @@
-/* Order by several criteria, and the base subject. */
+/* Order by several criteria, the last first, and the base subject. */
 #include "imap/imap_sort.h"
 
 #include <stdlib.h>
 
-struct order {
-    const struct imap_sort_criterion *criteria;
-    size_t count;
-};
-
-static int compare_signed(int64_t left, int64_t right)
+/* Takes the messages in the order that the later criteria have made, and puts them into that of
+   this one: what is equal keeps its place. */
+static void distribute(const struct imap_sort_criterion_ranks *criterion, const uint32_t *from,
+                       uint32_t *to, size_t count, uint32_t *places)
 {
-    return (left > right) - (left < right);
-}
-
-static int compare_by(const struct imap_sort_criterion *criterion, size_t index,
-                      const struct imap_sort_message *left, const struct imap_sort_message *right)
-{
-    switch (criterion->key) {
-    case IMAP_SORT_ARRIVAL:
-        return compare_signed(left->arrival, right->arrival);
-    case IMAP_SORT_DATE:
-        return compare_signed(left->sent, right->sent);
-    case IMAP_SORT_SIZE:
-        return (left->size > right->size) - (left->size < right->size);
-    default:
-        return bytes_compare(left->texts[index], right->texts[index]);
+    uint32_t last = criterion->rank_count - 1;
+    uint32_t place = 0;
+    memset(places, 0, criterion->rank_count * sizeof *places);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t rank = criterion->ranks[i];
+        places[criterion->is_reverse ? last - rank : rank]++;
+    }
+    for (uint32_t i = 0; i <= last; i++) {
+        uint32_t here = places[i];
+        places[i] = place;
+        place += here;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t rank = criterion->ranks[from[i]];
+        to[places[criterion->is_reverse ? last - rank : rank]++] = from[i];
     }
 }
 
-static int compare(const void *one, const void *other, void *argument)
+bool imap_sort(const struct imap_sort_criterion_ranks *criteria, size_t criterion_count,
+               uint32_t *order, size_t count, struct fault *fault)
 {
-    const struct imap_sort_message *left = one;
-    const struct imap_sort_message *right = other;
-    const struct order *order = argument;
-    for (size_t i = 0; i < order->count; i++) {
-        int result = compare_by(&order->criteria[i], i, left, right);
-        if (result != 0)
-            return order->criteria[i].is_reverse ? -result : result;
+    uint32_t most = 0;
+    for (size_t i = 0; i < criterion_count; i++) {
+        if (criteria[i].rank_count > most)
+            most = criteria[i].rank_count;
     }
+    uint32_t *places = malloc(((size_t)most + 1) * sizeof *places);
+    uint32_t *other = malloc((count + 1) * sizeof *other);
+    bool has_memory = places != NULL && other != NULL;
     /* RFC 5256 3: what is equal stays in the order of the mailbox, REVERSE or not. */
-    return (left->number > right->number) - (left->number < right->number);
-}
-
-void imap_sort(struct imap_sort_message *messages, size_t count,
-               const struct imap_sort_criterion *criteria, size_t criterion_count)
-{
-    struct order order = {criteria, criterion_count};
-    if (count > 1)
-        qsort_r(messages, count, sizeof *messages, compare, &order);
+    for (size_t i = 0; i < count; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = criterion_count; has_memory && count > 0 && i > 0; i--) {
+        distribute(&criteria[i - 1], order, other, count, places);
+        memcpy(order, other, count * sizeof *order);
+    }
+    free(places);
+    free(other);
+    return has_memory || fault_set_memory(fault);
 }
 
 /* ---- the base subject (RFC 5256 2.1, 5) ---- */

@@ -1,21 +1,21 @@
-/* SORT (RFC 5256, RFC 5957) on what was read of the messages: no store, no folding here. */
+/* SORT (RFC 5256, RFC 5957) by ranks: no store, no folding here. */
 #ifndef IMAP_IMAP_SORT_H
 #define IMAP_IMAP_SORT_H
 
 #include "imap/imap_command.h"
 
-/* A message as sorting sees it. Texts are folded already and borrowed. */
-struct imap_sort_message {
-    uint32_t number; /* in the mailbox: decides between equals */
-    uint32_t uid;
-    int64_t arrival; /* internal date */
-    int64_t sent;    /* Date, else the internal date */
-    uint64_t size;
-    const struct bytes *texts; /* by criterion; empty for those of numbers */
+/* What messages have of one criterion, in the order of the mailbox: ranks below rank_count, the
+   same for what is equal (imap/imap_column.h, without marks). */
+struct imap_sort_criterion_ranks {
+    const uint32_t *ranks;
+    uint32_t rank_count;
+    bool is_reverse;
 };
 
-void imap_sort(struct imap_sort_message *messages, size_t count,
-               const struct imap_sort_criterion *criteria, size_t criterion_count);
+/* Fills `order` with the indexes of `count` messages, first to last. The first criterion decides
+   before the others. Takes time by messages and ranks, not by comparing. False: memory. */
+bool imap_sort(const struct imap_sort_criterion_ranks *criteria, size_t criterion_count,
+               uint32_t *order, size_t count, struct fault *fault);
 
 /* The base subject (RFC 5256 2.1) of a decoded subject in UTF-8: appended, not folded.
  *is_reply: something was taken away. */

@@ -3,43 +3,39 @@
 
 #include <stdlib.h>
 
+#include "imap/imap_sort.h"
 #include "imap/imap_thread_inside.h"
 #include "imap/imap_write.h"
 
 /* ---- order ---- */
 
-static int compare_dates(const struct imap_thread_message *messages, uint32_t left, uint32_t right)
+/* The nodes of the messages by date, or by subject and then by date. NULL: memory. RFC 5256 2.2:
+   equal dates, then the order of the mailbox. */
+static uint32_t *order(const struct imap_thread_mailbox *mailbox, bool by_subject,
+                       struct fault *fault)
 {
-    int64_t one = messages[left - 1].sent;
-    int64_t other = messages[right - 1].sent;
-    /* RFC 5256 2.2: equal dates, then the order of the mailbox. */
-    return one != other ? (one > other) - (one < other) : (left > right) - (left < right);
-}
-
-static int compare_by_date(const void *left, const void *right, void *messages)
-{
-    return compare_dates(messages, *(const uint32_t *)left, *(const uint32_t *)right);
-}
-
-static int compare_by_subject(const void *left, const void *right, void *argument)
-{
-    const struct imap_thread_message *messages = argument;
-    uint32_t one = *(const uint32_t *)left;
-    uint32_t other = *(const uint32_t *)right;
-    int result = bytes_compare(messages[one - 1].subject, messages[other - 1].subject);
-    return result != 0 ? result : compare_dates(messages, one, other);
-}
-
-static uint32_t *order(const struct imap_thread_message *messages, uint32_t count,
-                       int (*compare)(const void *, const void *, void *))
-{
-    uint32_t *nodes = malloc(((size_t)count + 1) * sizeof *nodes);
-    if (nodes == NULL)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        nodes[i] = i + 1;
-    qsort_r(nodes, count, sizeof *nodes, compare, (void *)messages);
-    return nodes;
+    size_t count = mailbox->count;
+    uint32_t *nodes = malloc((count + 1) * sizeof *nodes);
+    uint32_t *subjects = malloc((count + 1) * sizeof *subjects);
+    uint32_t *dates = malloc((count + 1) * sizeof *dates);
+    const struct imap_sort_criterion_ranks criteria[] = {{subjects, mailbox->subject_count, false},
+                                                         {dates, mailbox->sent_count, false}};
+    bool is_done = nodes != NULL && subjects != NULL && dates != NULL;
+    for (size_t i = 0; is_done && i < count; i++) {
+        subjects[i] = mailbox->messages[i].subject;
+        dates[i] = mailbox->messages[i].sent;
+    }
+    is_done = is_done ? imap_sort(by_subject ? criteria : &criteria[1], by_subject ? 2 : 1, nodes,
+                                  count, fault)
+                      : fault_set_memory(fault);
+    free(subjects);
+    free(dates);
+    for (size_t i = 0; is_done && i < count; i++)
+        nodes[i]++;
+    if (is_done)
+        return nodes;
+    free(nodes);
+    return NULL;
 }
 
 static void append_root(struct imap_thread_forest *forest, uint32_t node)
@@ -87,17 +83,16 @@ void imap_thread_list(struct imap_thread_forest *forest)
 static bool group_subjects(struct imap_thread_forest *forest, struct fault *fault)
 {
     const struct imap_thread_message *messages = forest->messages;
-    uint32_t *nodes = order(messages, forest->message_count, compare_by_subject);
     forest->parents = calloc((size_t)forest->message_count + 1, sizeof *forest->parents);
-    if (nodes == NULL || forest->parents == NULL) {
-        free(nodes);
+    if (forest->parents == NULL)
         return fault_set_memory(fault);
-    }
+    uint32_t *nodes = order(forest->mailbox, true, fault);
+    if (nodes == NULL)
+        return false;
     uint32_t first = IMAP_THREAD_NONE;
     for (uint32_t i = 0; i < forest->message_count; i++) {
         uint32_t node = nodes[i];
-        if (first != IMAP_THREAD_NONE &&
-            bytes_equal(messages[first - 1].subject, messages[node - 1].subject))
+        if (first != IMAP_THREAD_NONE && messages[first - 1].subject == messages[node - 1].subject)
             forest->parents[node] = first;
         else
             first = node;
@@ -167,10 +162,10 @@ static bool make_lists(struct imap_thread_forest *forest, struct fault *fault)
     forest->first_children = calloc(count, sizeof *forest->first_children);
     forest->last_children = calloc(count, sizeof *forest->last_children);
     forest->siblings = calloc(count, sizeof *forest->siblings);
-    forest->by_date = order(forest->messages, forest->message_count, compare_by_date);
-    return (forest->first_children != NULL && forest->last_children != NULL &&
-            forest->siblings != NULL && forest->by_date != NULL) ||
-           fault_set_memory(fault);
+    if (forest->first_children == NULL || forest->last_children == NULL || forest->siblings == NULL)
+        return fault_set_memory(fault);
+    forest->by_date = order(forest->mailbox, false, fault);
+    return forest->by_date != NULL;
 }
 
 static bool make_threads(enum imap_thread_algorithm algorithm, struct imap_thread_forest *forest,
@@ -185,12 +180,14 @@ static bool make_threads(enum imap_thread_algorithm algorithm, struct imap_threa
     return true;
 }
 
-bool imap_thread(enum imap_thread_algorithm algorithm, const struct imap_thread_message *messages,
-                 size_t count, struct buffer *out, struct fault *fault)
+bool imap_thread(enum imap_thread_algorithm algorithm, const struct imap_thread_mailbox *mailbox,
+                 struct buffer *out, struct fault *fault)
 {
-    if (count > UINT32_MAX / 8)
+    if (mailbox->count > UINT32_MAX / 8)
         return fault_set(fault, FAULT_LIMIT, "too many messages to thread");
-    struct imap_thread_forest forest = {.messages = messages, .message_count = (uint32_t)count};
+    struct imap_thread_forest forest = {.mailbox = mailbox,
+                                        .messages = mailbox->messages,
+                                        .message_count = (uint32_t)mailbox->count};
     bool is_made = make_threads(algorithm, &forest, fault);
     for (uint32_t root = is_made ? forest.first_root : IMAP_THREAD_NONE; root != IMAP_THREAD_NONE;
          root = forest.siblings[root])

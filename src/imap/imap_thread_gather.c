@@ -1,6 +1,7 @@
 /* What becomes of the links: dummies go, threads of one subject come together. */
 #include <stdlib.h>
 
+#include "imap/imap_sort.h"
 #include "imap/imap_thread_inside.h"
 
 /* ---- dummies (RFC 5256 3, REFERENCES (3)) ---- */
@@ -52,11 +53,6 @@ static bool prune(struct imap_thread_forest *forest, struct fault *fault)
 
 /* ---- subjects (REFERENCES (5)) ---- */
 
-struct root {
-    uint32_t node;
-    uint32_t order; /* among the roots */
-};
-
 /* (5) (B) (i) */
 static const struct imap_thread_message *speaker(const struct imap_thread_forest *forest,
                                                  uint32_t node)
@@ -66,16 +62,6 @@ static const struct imap_thread_message *speaker(const struct imap_thread_forest
     return &forest->messages[node - 1];
 }
 
-static int compare_subjects(const void *left, const void *right, void *argument)
-{
-    const struct imap_thread_forest *forest = argument;
-    const struct root *one = left;
-    const struct root *other = right;
-    int result =
-        bytes_compare(speaker(forest, one->node)->subject, speaker(forest, other->node)->subject);
-    return result != 0 ? result : (one->order > other->order) - (one->order < other->order);
-}
-
 /* A dummy is never a reply. */
 static bool is_reply(const struct imap_thread_forest *forest, uint32_t node)
 {
@@ -83,12 +69,12 @@ static bool is_reply(const struct imap_thread_forest *forest, uint32_t node)
 }
 
 /* (5) (B) (iv): who stands for the subject. */
-static uint32_t choose(const struct imap_thread_forest *forest, const struct root *roots,
-                       size_t count)
+static uint32_t choose(const struct imap_thread_forest *forest, const uint32_t *roots,
+                       const uint32_t *order, size_t count)
 {
-    uint32_t chosen = roots[0].node;
+    uint32_t chosen = roots[order[0]];
     for (size_t i = 1; i < count; i++) {
-        uint32_t node = roots[i].node;
+        uint32_t node = roots[order[i]];
         if (!imap_thread_is_dummy(forest, chosen) &&
             (imap_thread_is_dummy(forest, node) ||
              (is_reply(forest, chosen) && !is_reply(forest, node))))
@@ -104,12 +90,13 @@ static void adopt_children(struct imap_thread_forest *forest, uint32_t from, uin
         forest->parents[child] = to;
 }
 
-/* (5) (C) (iv), for the threads of one subject. */
-static void merge(struct imap_thread_forest *forest, const struct root *roots, size_t count)
+/* (5) (C) (iv), for the threads of one subject: the roots at `count` places of the order. */
+static void merge(struct imap_thread_forest *forest, const uint32_t *roots, const uint32_t *order,
+                  size_t count)
 {
-    uint32_t chosen = choose(forest, roots, count);
+    uint32_t chosen = choose(forest, roots, order, count);
     for (size_t i = 0; i < count; i++) {
-        uint32_t node = roots[i].node;
+        uint32_t node = roots[order[i]];
         if (node == chosen)
             continue;
         if (imap_thread_is_dummy(forest, chosen)) {
@@ -137,28 +124,43 @@ static size_t count_roots(const struct imap_thread_forest *forest)
     return count;
 }
 
+/* The threads of each subject, which stand together in the order. */
+static void merge_all(struct imap_thread_forest *forest, const uint32_t *roots,
+                      const uint32_t *order, size_t count)
+{
+    for (size_t start = 0, end; start < count; start = end) {
+        const struct imap_thread_message *first = speaker(forest, roots[order[start]]);
+        for (end = start + 1;
+             end < count && speaker(forest, roots[order[end]])->subject == first->subject;)
+            end++;
+        /* (5) (B) (ii) */
+        if (first->has_subject && end - start > 1)
+            merge(forest, roots, &order[start], end - start);
+    }
+}
+
 static bool join_subjects(struct imap_thread_forest *forest, struct fault *fault)
 {
     size_t count = count_roots(forest);
-    struct root *roots = malloc((count + 1) * sizeof *roots);
-    if (roots == NULL)
-        return fault_set_memory(fault);
-    uint32_t place = 0;
-    for (uint32_t node = forest->first_root; node != IMAP_THREAD_NONE;
-         node = forest->siblings[node], place++)
-        roots[place] = (struct root){.node = node, .order = place};
-    qsort_r(roots, count, sizeof *roots, compare_subjects, forest);
-    for (size_t start = 0, end; start < count; start = end) {
-        struct bytes subject = speaker(forest, roots[start].node)->subject;
-        for (end = start + 1;
-             end < count && bytes_equal(speaker(forest, roots[end].node)->subject, subject);)
-            end++;
-        /* (5) (B) (ii) */
-        if (subject.length > 0 && end - start > 1)
-            merge(forest, &roots[start], end - start);
+    uint32_t *roots = malloc((count + 1) * sizeof *roots);
+    uint32_t *subjects = malloc((count + 1) * sizeof *subjects);
+    uint32_t *order = malloc((count + 1) * sizeof *order);
+    const struct imap_sort_criterion_ranks criterion = {subjects, forest->mailbox->subject_count,
+                                                        false};
+    bool is_done = roots != NULL && subjects != NULL && order != NULL;
+    size_t place = 0;
+    for (uint32_t node = forest->first_root; is_done && node != IMAP_THREAD_NONE;
+         node = forest->siblings[node], place++) {
+        roots[place] = node;
+        subjects[place] = speaker(forest, node)->subject;
     }
+    is_done = is_done ? imap_sort(&criterion, 1, order, count, fault) : fault_set_memory(fault);
+    if (is_done)
+        merge_all(forest, roots, order, count);
     free(roots);
-    return true;
+    free(subjects);
+    free(order);
+    return is_done;
 }
 
 bool imap_thread_gather(struct imap_thread_forest *forest, struct fault *fault)

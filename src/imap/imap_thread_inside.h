@@ -13,7 +13,8 @@ enum {
 /* Nodes are numbered from 1: first the messages in their order, then those that are only known by
    reference or stand above others (dummies, as the RFC calls them). */
 struct imap_thread_forest {
-    const struct imap_thread_message *messages;
+    const struct imap_thread_mailbox *mailbox;
+    const struct imap_thread_message *messages; /* the mailbox's */
     uint32_t message_count;
     uint32_t node_count;
     uint32_t capacity;

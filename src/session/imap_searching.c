@@ -224,7 +224,9 @@ static bool make_slice(struct imap_searching *searching, int64_t now, struct fau
     if (program == NULL)
         return false;
     if (searching->command->verb != IMAP_SEARCH)
-        kept = imap_searching_kept_new(searching->command, fault);
+        kept = imap_searching_kept_new(
+            searching->command, session_services_orders(searching->context->services),
+            imap_selection_mailbox(selection), imap_selection_view(selection)->count, fault);
     if (searching->command->verb == IMAP_SEARCH || kept != NULL)
         searching->slice = imap_searching_slice_new(searching->context, program, kept, fault);
     if (searching->slice != NULL)

@@ -63,6 +63,7 @@ void imap_searching_slice_begin(struct imap_searching_slice *slice)
     slice->count = 0;
     slice->level = IMAP_SEARCHING_ROW;
     slice->position = 0;
+    slice->has_kept = false;
     slice->is_done = false;
 }
 
@@ -81,6 +82,7 @@ struct pass {
     struct imap_searching_reader reader;
     enum imap_searching_answer looks_at; /* candidates with this answer */
     bool keeps;                          /* the answer stands; what SORT or THREAD needs is kept */
+    bool has_begun;                      /* the transaction */
     unsigned wants;
 };
 
@@ -113,12 +115,23 @@ static void look_at(struct pass *pass, struct imap_searching_candidate *candidat
 {
     struct imap_searching_slice *slice = pass->slice;
     if (pass->keeps) {
-        imap_searching_kept_add(slice->kept, candidate, message, &pass->reader.fault);
+        imap_searching_kept_read(slice->kept, message, &pass->reader.fault);
         pass->reader.bytes += message->header.length + message->envelope.length;
     } else {
         candidate->answer =
             imap_searching_match(slice->program, slice->level, candidate, &pass->reader, message);
     }
+}
+
+/* When something is to be read at all. */
+static bool begin(struct pass *pass)
+{
+    if (!pass->has_begun && pass->reader.db == NULL)
+        return fault_set(&pass->reader.fault, FAULT_TEMPORARY, "the store cannot be reached");
+    if (!pass->has_begun && !db_begin(pass->reader.db, DB_READ, &pass->reader.fault))
+        return false;
+    pass->has_begun = true;
+    return true;
 }
 
 static bool read_run(struct pass *pass, size_t first, size_t end)
@@ -130,8 +143,8 @@ static bool read_run(struct pass *pass, size_t first, size_t end)
     fetch = {0};
     struct store_fetched message;
     size_t most = behind[-1].number - candidate->number + 1;
-    if (!store_fetch_open(&fetch, pass->reader.db, slice->mailbox, candidate->uid, behind[-1].uid,
-                          most, pass->wants, &pass->reader.fault))
+    if (!begin(pass) || !store_fetch_open(&fetch, pass->reader.db, slice->mailbox, candidate->uid,
+                                          behind[-1].uid, most, pass->wants, &pass->reader.fault))
         return false;
     while (pass->reader.fault.kind == FAULT_NONE && store_fetch_next(&fetch, &message)) {
         /* Those that are left out are no longer there. */
@@ -175,6 +188,23 @@ static bool go_through(struct pass *pass)
     return true;
 }
 
+/* All that fit; what is still YES then is to be read. */
+static bool keep(struct imap_searching_slice *slice, struct fault *fault)
+{
+    for (size_t i = 0; !slice->has_kept && i < slice->count; i++) {
+        struct imap_searching_candidate *candidate = &slice->candidates[i];
+        bool is_known;
+        if (candidate->answer != IMAP_SEARCHING_YES)
+            continue;
+        if (!imap_searching_kept_add(slice->kept, candidate, &is_known, fault))
+            return false;
+        if (is_known)
+            candidate->answer = IMAP_SEARCHING_NO;
+    }
+    slice->has_kept = true;
+    return true;
+}
+
 static void look(struct imap_searching_slice *slice, struct db *db)
 {
     const struct imap_searching_program *program = slice->program;
@@ -193,11 +223,13 @@ static void look(struct imap_searching_slice *slice, struct db *db)
         pass.looks_at = IMAP_SEARCHING_YES;
         pass.keeps = true;
         pass.wants = imap_searching_kept_wants(slice->kept);
-        is_through = go_through(&pass);
+        is_through = keep(slice, &pass.reader.fault) && go_through(&pass);
     }
     slice->is_done = is_through;
     slice->fault = pass.reader.fault;
     imap_searching_match_reader_clear(&pass.reader);
+    if (pass.has_begun)
+        db_rollback(db);
 }
 
 static void work(struct worker_job *job, void *context)
@@ -208,14 +240,7 @@ static void work(struct worker_job *job, void *context)
         slice->is_done = imap_searching_kept_finish(slice->kept, &slice->answer, &slice->fault);
         return;
     }
-    if (db == NULL) {
-        fault_set(&slice->fault, FAULT_TEMPORARY, "the store cannot be reached");
-        return;
-    }
-    if (!db_begin(db, DB_READ, &slice->fault))
-        return;
     look(slice, db);
-    db_rollback(db);
 }
 
 /* ---- on the loop ---- */

@@ -23,6 +23,7 @@ struct imap_searching_slice {
     size_t position; /* of the first candidate that is not yet looked at on this level */
     bool is_done;
     struct imap_searching_kept *kept; /* of those that fit; NULL: SEARCH, which keeps nothing */
+    bool has_kept;                    /* all of this slice that fit */
     bool is_finishing;
     struct buffer answer; /* of SORT or THREAD */
     struct fault fault;

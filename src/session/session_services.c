@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "session/imap_searching_memory.h"
+
 struct loop_routes {
     const struct loop *loop;
     struct route_memory *routes;
@@ -13,6 +15,7 @@ struct session_shared {
     pthread_mutex_t lock; /* of the limits and the paces */
     struct session_limits limits;
     struct log_pace paces[SESSION_TROUBLE_COUNT];
+    struct imap_searching_memory *orders; /* never changes */
     unsigned loop_count;
     struct loop_routes loops[]; /* never changes */
 };
@@ -26,6 +29,11 @@ bool session_services_open(struct session_services *services, struct loop_group 
         return fault_set_memory(fault);
     pthread_mutex_init(&shared->lock, NULL);
     services->shared = shared;
+    shared->orders = imap_searching_memory_new(IMAP_SEARCHING_MEMORY_MAX, fault);
+    if (shared->orders == NULL) {
+        session_services_close(services);
+        return false;
+    }
     for (unsigned i = 0; i < count; i++) {
         shared->loops[i].loop = loop_group_at(group, i);
         shared->loops[i].routes = route_memory_new(fault);
@@ -46,6 +54,7 @@ void session_services_close(struct session_services *services)
         return;
     for (unsigned i = 0; i < shared->loop_count; i++)
         route_memory_free(shared->loops[i].routes);
+    imap_searching_memory_free(shared->orders);
     pthread_mutex_destroy(&shared->lock);
     free(shared);
     services->shared = NULL;
@@ -81,6 +90,11 @@ struct route_memory *session_services_routes(struct session_services *services,
         assert(i < shared->loop_count);
     }
     return shared->loops[i].routes;
+}
+
+struct imap_searching_memory *session_services_orders(struct session_services *services)
+{
+    return services->shared->orders;
 }
 
 void *session_services_open_reader(void *store)

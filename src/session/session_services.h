@@ -32,6 +32,7 @@ struct session_limits {
 };
 
 struct session_shared;
+struct imap_searching_memory;
 
 struct session_services {
     struct store *store;
@@ -65,6 +66,9 @@ struct session_limits session_services_limits(struct session_services *services)
 /* The memory of routes of a loop of the group; that loop's thread only. */
 struct route_memory *session_services_routes(struct session_services *services,
                                              const struct loop *loop);
+
+/* What SORT and THREAD keep of mailboxes; from any thread. */
+struct imap_searching_memory *session_services_orders(struct session_services *services);
 
 /* For struct worker_options: every worker has a reader of the store (struct db *), NULL while none
  * can be had. The argument is the store. */

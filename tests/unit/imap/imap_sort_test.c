@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/auto.h"
+#include "failing_allocation.h"
 #include "unit.h"
 
 enum {
@@ -86,17 +87,18 @@ static void long_subjects(void **state)
     }
 }
 
-static void check_order(struct imap_sort_message *messages, size_t count,
-                        const struct imap_sort_criterion *criteria, size_t criterion_count,
-                        const char *expected)
+static void check_order(const struct imap_sort_criterion_ranks *criteria, size_t criterion_count,
+                        size_t count, const char *expected)
 {
     AUTO(buffer)
     out = BUFFER(TEXT_MAX);
-    imap_sort(messages, count, criteria, criterion_count);
+    uint32_t order[5];
+    struct fault fault;
+    assert_true(imap_sort(criteria, criterion_count, order, count, &fault));
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buffer_append_char(&out, ' ');
-        buffer_append_unsigned(&out, messages[i].number);
+        buffer_append_unsigned(&out, order[i] + 1);
     }
     if (!bytes_equal(buffer_bytes(&out), bytes_from_string(expected)))
         fail_msg("%.*s, not %s", BYTES_FORMAT(buffer_bytes(&out)), expected);
@@ -105,35 +107,43 @@ static void check_order(struct imap_sort_message *messages, size_t count,
 static void orders(void **state)
 {
     (void)state;
-    static const struct bytes texts[5][2] = {{BYTES_INIT("b"), BYTES_INIT("x")},
-                                             {BYTES_INIT("a"), BYTES_INIT("y")},
-                                             {BYTES_INIT("b"), BYTES_INIT("")},
-                                             {BYTES_INIT(""), BYTES_INIT("z")},
-                                             {BYTES_INIT("ab"), BYTES_INIT("x")}};
-    struct imap_sort_message messages[5];
-    for (uint32_t i = 0; i < 5; i++)
-        messages[i] = (struct imap_sort_message){.number = i + 1,
-                                                 .uid = 10 * i,
-                                                 .arrival = 5 - (int64_t)i,
-                                                 .sent = i % 2,
-                                                 .size = i * 7 % 5,
-                                                 .texts = texts[i]};
-    static const struct imap_sort_criterion subject[] = {{IMAP_SORT_SUBJECT, false},
-                                                         {IMAP_SORT_FROM, false}};
-    static const struct imap_sort_criterion reverse[] = {{IMAP_SORT_SUBJECT, true},
-                                                         {IMAP_SORT_FROM, false}};
-    static const struct imap_sort_criterion arrival[] = {{IMAP_SORT_ARRIVAL, false}};
-    static const struct imap_sort_criterion date[] = {{IMAP_SORT_DATE, false}};
-    static const struct imap_sort_criterion date_reverse[] = {{IMAP_SORT_DATE, true}};
-    static const struct imap_sort_criterion size[] = {{IMAP_SORT_SIZE, false}};
-    check_order(messages, 5, subject, 2, "4 2 5 3 1");
-    check_order(messages, 5, subject, 1, "4 2 5 1 3");
-    check_order(messages, 5, reverse, 2, "3 1 5 2 4");
-    check_order(messages, 5, arrival, 1, "5 4 3 2 1");
-    check_order(messages, 5, date, 1, "1 3 5 2 4");
-    check_order(messages, 5, date_reverse, 1, "2 4 1 3 5");
-    check_order(messages, 5, size, 1, "1 4 2 5 3");
-    check_order(messages, 0, size, 1, "");
+    static const uint32_t letters[] = {2, 1, 2, 0, 1};
+    static const uint32_t others[] = {1, 2, 0, 3, 1};
+    static const uint32_t falling[] = {4, 3, 2, 1, 0};
+    static const uint32_t same[] = {0, 0, 0, 0, 0};
+    static const struct imap_sort_criterion_ranks two[] = {{letters, 3, false}, {others, 4, false}};
+    static const struct imap_sort_criterion_ranks reverse[] = {{letters, 3, true},
+                                                               {others, 4, false}};
+    static const struct imap_sort_criterion_ranks later[] = {{letters, 3, false},
+                                                             {others, 4, true}};
+    static const struct imap_sort_criterion_ranks down[] = {{falling, 5, false}};
+    static const struct imap_sort_criterion_ranks equal[] = {{same, 1, true}, {same, 1, false}};
+    check_order(two, 2, 5, "4 5 2 3 1");
+    check_order(two, 1, 5, "4 2 5 1 3");
+    check_order(reverse, 2, 5, "3 1 5 2 4");
+    check_order(reverse, 1, 5, "1 3 2 5 4");
+    check_order(later, 2, 5, "4 2 5 1 3");
+    check_order(down, 1, 5, "5 4 3 2 1");
+    check_order(equal, 2, 5, "1 2 3 4 5");
+    check_order(down, 1, 1, "1");
+    check_order(equal, 2, 0, "");
+}
+
+static void out_of_memory(void **state)
+{
+    (void)state;
+    static const uint32_t ranks[] = {1, 0};
+    static const struct imap_sort_criterion_ranks criterion = {ranks, 2, false};
+    bool was_refused = true;
+    for (size_t n = 0; was_refused; n++) {
+        uint32_t order[2];
+        struct fault fault;
+        failing_allocation_start(n);
+        bool is_done = imap_sort(&criterion, 1, order, 2, &fault);
+        was_refused = failing_allocation_stop();
+        assert_true(is_done != was_refused);
+        assert_true(is_done || fault.kind == FAULT_TEMPORARY);
+    }
 }
 
 int main(void)
@@ -142,6 +152,7 @@ int main(void)
         cmocka_unit_test(base_subjects),
         cmocka_unit_test(long_subjects),
         cmocka_unit_test(orders),
+        cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

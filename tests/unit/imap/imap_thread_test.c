@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/auto.h"
+#include "imap/imap_column.h"
 #include "failing_allocation.h"
 #include "unit.h"
 
@@ -15,12 +16,97 @@ enum {
     REFERENCES_MAX = 5
 };
 
-static void thread(enum imap_thread_algorithm algorithm, const struct imap_thread_message *messages,
+/* A message in words. */
+struct letter_in_words {
+    int64_t sent;
+    struct bytes subject;
+    bool is_reply;
+    struct bytes message_id; /* empty = none */
+    const struct bytes *references;
+    size_t reference_count;
+};
+
+/* The same in ranks. */
+struct ranked {
+    struct imap_column *dates;
+    struct imap_column *subjects;
+    struct imap_column *ids;
+    struct imap_thread_message *messages;
+    struct imap_thread_mailbox mailbox;
+};
+
+static struct imap_column *join(struct imap_column_draft *draft)
+{
+    struct fault fault;
+    struct imap_column *column = imap_column_join(NULL, draft, &fault);
+    assert_non_null(column);
+    imap_column_draft_clear(draft);
+    return column;
+}
+
+static void fill_columns(struct ranked *ranked, const struct letter_in_words *letters, size_t count)
+{
+    struct imap_column_draft dates = IMAP_COLUMN_DRAFT(IMAP_COLUMN_TEXTS, TEXT_MAX);
+    struct imap_column_draft subjects = IMAP_COLUMN_DRAFT(IMAP_COLUMN_TEXTS, TEXT_MAX);
+    struct imap_column_draft ids = IMAP_COLUMN_DRAFT(IMAP_COLUMN_IDS, TEXT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t uid = (uint32_t)i + 1;
+        assert_true(imap_column_draft_begin(&dates, uid));
+        assert_true(imap_column_draft_add_number(&dates, letters[i].sent));
+        assert_true(imap_column_draft_begin(&subjects, uid));
+        assert_true(imap_column_draft_add(&subjects, letters[i].subject, false));
+        assert_true(imap_column_draft_begin(&ids, uid));
+        assert_true(imap_column_draft_add(&ids, letters[i].message_id, false));
+        for (size_t k = 0; k < letters[i].reference_count; k++)
+            assert_true(imap_column_draft_add(&ids, letters[i].references[k], false));
+    }
+    ranked->dates = join(&dates);
+    ranked->subjects = join(&subjects);
+    ranked->ids = join(&ids);
+}
+
+static void rank(struct ranked *ranked, const struct letter_in_words *letters, size_t count)
+{
+    fill_columns(ranked, letters, count);
+    ranked->messages = calloc(count + 1, sizeof *ranked->messages);
+    for (size_t i = 0; i < count; i++) {
+        size_t values;
+        const uint32_t *ids = imap_column_ranks(ranked->ids, i, &values);
+        bool has_id = letters[i].message_id.length > 0;
+        ranked->messages[i] =
+            (struct imap_thread_message){.name = (uint32_t)i + 1,
+                                         .sent = ranked->dates->ranks[i],
+                                         .subject = ranked->subjects->ranks[i],
+                                         .has_subject = letters[i].subject.length > 0,
+                                         .is_reply = letters[i].is_reply,
+                                         .id = has_id ? ids[0] : IMAP_THREAD_NO_ID,
+                                         .references = ids + 1,
+                                         .reference_count = values - 1};
+    }
+    ranked->mailbox = (struct imap_thread_mailbox){.messages = ranked->messages,
+                                                   .count = count,
+                                                   .sent_count = ranked->dates->value_count,
+                                                   .subject_count = ranked->subjects->value_count,
+                                                   .id_count = ranked->ids->value_count};
+}
+
+static void ranked_clear(struct ranked *ranked)
+{
+    imap_column_free(ranked->dates);
+    imap_column_free(ranked->subjects);
+    imap_column_free(ranked->ids);
+    free(ranked->messages);
+}
+
+static void thread(enum imap_thread_algorithm algorithm, const struct letter_in_words *letters,
                    size_t count, struct buffer *out)
 {
     struct fault fault;
+    struct ranked ranked;
+    rank(&ranked, letters, count);
     buffer_reset(out);
-    assert_true(imap_thread(algorithm, messages, count, out, &fault));
+    assert_true(imap_thread(algorithm, &ranked.mailbox, out, &fault));
+    ranked_clear(&ranked);
 }
 
 /* ---- cases ---- */
@@ -35,7 +121,7 @@ struct letter {
 };
 
 struct box {
-    struct imap_thread_message messages[MESSAGES_MAX];
+    struct letter_in_words messages[MESSAGES_MAX];
     struct bytes references[MESSAGES_MAX][REFERENCES_MAX];
     size_t count;
 };
@@ -49,13 +135,12 @@ static void fill(struct box *box, const struct letter *letters, size_t count)
         while (rest.length > 0)
             bytes_split(rest, ' ', &box->references[i][references++], &rest);
         box->messages[i] =
-            (struct imap_thread_message){.name = (uint32_t)i + 1,
-                                         .sent = letters[i].sent,
-                                         .subject = bytes_from_string(letters[i].subject),
-                                         .is_reply = letters[i].is_reply,
-                                         .message_id = bytes_from_string(letters[i].id),
-                                         .references = box->references[i],
-                                         .reference_count = references};
+            (struct letter_in_words){.sent = letters[i].sent,
+                                     .subject = bytes_from_string(letters[i].subject),
+                                     .is_reply = letters[i].is_reply,
+                                     .message_id = bytes_from_string(letters[i].id),
+                                     .references = box->references[i],
+                                     .reference_count = references};
     }
 }
 
@@ -225,7 +310,7 @@ static void add_child(struct plain *plain, int parent, int child)
 }
 
 /* The message whose date and subject a node has. */
-static const struct imap_thread_message *face(const struct plain *plain, int node)
+static const struct letter_in_words *face(const struct plain *plain, int node)
 {
     while (plain->nodes[node].message < 0)
         node = plain->nodes[node].children[0];
@@ -243,9 +328,9 @@ static void sort_children(struct plain *plain, int parent, bool is_deep)
         for (int k = i; k > 0; k--) {
             int left = node->children[k - 1];
             int right = node->children[k];
-            const struct imap_thread_message *one = face(plain, left);
-            const struct imap_thread_message *other = face(plain, right);
-            if (one->sent < other->sent || (one->sent == other->sent && one->name < other->name))
+            const struct letter_in_words *one = face(plain, left);
+            const struct letter_in_words *other = face(plain, right);
+            if (one->sent < other->sent || (one->sent == other->sent && one < other))
                 break;
             node->children[k - 1] = right;
             node->children[k] = left;
@@ -348,7 +433,7 @@ static void write_plain(const struct plain *plain, int at, struct buffer *out)
 {
     const struct node *node = &plain->nodes[at];
     if (node->message >= 0)
-        buffer_append_unsigned(out, plain->box->messages[node->message].name);
+        buffer_append_unsigned(out, (uint64_t)node->message + 1);
     if (node->message >= 0 && node->child_count > 0)
         buffer_append_char(out, ' ');
     for (int i = 0; i < node->child_count; i++) {
@@ -409,8 +494,7 @@ static void fill_randomly(struct box *box)
         size_t references = (size_t)rand() % (REFERENCES_MAX + 1);
         for (size_t k = 0; k < references; k++)
             box->references[i][k] = bytes_from_string(ids[(size_t)rand() % id_count]);
-        box->messages[i] = (struct imap_thread_message){
-            .name = (uint32_t)i + 1,
+        box->messages[i] = (struct letter_in_words){
             .sent = rand() % 6,
             .subject = bytes_from_string(subjects[(size_t)rand() % subject_count]),
             .is_reply = rand() % 2 == 0,
@@ -450,7 +534,7 @@ static void long_chains(void **state)
     enum {
         COUNT = 100000
     };
-    struct imap_thread_message *messages = calloc(COUNT, sizeof *messages);
+    struct letter_in_words *messages = calloc(COUNT, sizeof *messages);
     struct bytes *references = calloc(COUNT, sizeof *references);
     char(*ids)[8] = calloc(COUNT, sizeof *ids);
     AUTO(buffer)
@@ -459,11 +543,10 @@ static void long_chains(void **state)
         snprintf(ids[i], sizeof ids[i], "%06zu", i);
     for (size_t i = 0; i < COUNT; i++) {
         references[i] = bytes_of(ids[(i + 1) % COUNT], 6);
-        messages[i] = (struct imap_thread_message){.name = (uint32_t)i + 1,
-                                                   .sent = (int64_t)i,
-                                                   .message_id = bytes_of(ids[i], 6),
-                                                   .references = &references[i],
-                                                   .reference_count = 1};
+        messages[i] = (struct letter_in_words){.sent = (int64_t)i,
+                                               .message_id = bytes_of(ids[i], 6),
+                                               .references = &references[i],
+                                               .reference_count = 1};
     }
     thread(IMAP_THREAD_REFERENCES, messages, COUNT, &out);
     assert_true(bytes_starts_with(buffer_bytes(&out), BYTES("(100000 99999 99998 ")));
@@ -481,7 +564,9 @@ static void out_of_memory(void **state)
                                             {"c", "y", "s", true, 3},
                                             {"d", "a", "t", true, 4}};
     struct box box;
+    struct ranked ranked;
     fill(&box, letters, 4);
+    rank(&ranked, box.messages, box.count);
     for (int algorithm = 0; algorithm < 2; algorithm++) {
         bool was_refused = true;
         for (size_t n = 0; was_refused; n++) {
@@ -489,13 +574,14 @@ static void out_of_memory(void **state)
             out = BUFFER(TEXT_MAX);
             struct fault fault;
             failing_allocation_start(n);
-            bool is_done = imap_thread((enum imap_thread_algorithm)algorithm, box.messages,
-                                       box.count, &out, &fault);
+            bool is_done =
+                imap_thread((enum imap_thread_algorithm)algorithm, &ranked.mailbox, &out, &fault);
             was_refused = failing_allocation_stop();
             assert_true(is_done || was_refused);
             assert_true(is_done || fault.kind == FAULT_TEMPORARY);
         }
     }
+    ranked_clear(&ranked);
 }
 
 int main(void)

@@ -50,7 +50,7 @@ struct report {
 };
 
 /* Does the sender want to hear this of the recipient (NOTIFY, RFC 3461 4.1)? Never of a letter from
-   the null sender. `is_far`: the next host reports by itself (it has DSN). */
+   the null sender. REPORT_RELAYED is only to be asked for where the next host makes no reports. */
 bool report_is_wanted(struct bytes sender, unsigned notify, enum report_action action);
 
 /* The whole message, CRLF line ends, from the null sender's MAILER-DAEMON. The first lines say in

@@ -5,6 +5,8 @@
 #include "imap/imap_mailbox_name.h"
 #include "imap/imap_write.h"
 #include "session/imap_mailboxes_inside.h"
+#include "store/store_news.h"
+#include "store/store_view.h"
 
 /* ---- life ---- */
 
@@ -77,6 +79,27 @@ void imap_mailboxes_free(struct imap_mailboxes *mailboxes)
 
 /* ---- reading ---- */
 
+/* RFC 3501 6.3.10: how many nobody was told of, which only their rows tell. */
+static bool count_recent(const struct imap_mailboxes *mailboxes, struct db *db,
+                         struct store_mailbox *mailbox, struct fault *fault)
+{
+    if (!mailboxes->wants_recent || mailbox->id == 0)
+        return true;
+    uint32_t from = store_news_recent(mailboxes->services->store, mailbox->id, mailbox->recent,
+                                      mailbox->uidnext, false);
+    return from == mailbox->uidnext ||
+           store_view_count(db, mailbox->id, from, &mailbox->recent_messages, fault);
+}
+
+static bool count_all_recent(struct imap_mailboxes *mailboxes, struct db *db, struct fault *fault)
+{
+    struct store_mailbox_list *list = &mailboxes->list;
+    for (size_t i = 0; mailboxes->wants_recent && i < list->count; i++)
+        if (!count_recent(mailboxes, db, &list->items[i], fault))
+            return false;
+    return true;
+}
+
 static bool read_what_is_asked(struct imap_mailboxes *mailboxes, struct db *db)
 {
     struct fault *fault = &mailboxes->fault;
@@ -86,11 +109,13 @@ static bool read_what_is_asked(struct imap_mailboxes *mailboxes, struct db *db)
         return store_mailbox_list_read(db, mailboxes->account, &mailboxes->list, fault) &&
                (!mailboxes->wants_deleted_bytes ||
                 store_mailbox_list_add_deleted(db, mailboxes->account, &mailboxes->list, fault)) &&
+               count_all_recent(mailboxes, db, fault) &&
                imap_mailboxes_list_choose(mailboxes, fault);
     case IMAP_STATUS:
         return store_mailbox_find(db, mailboxes->account, mailboxes->name,
                                   mailboxes->wants_deleted_bytes, &mailboxes->found,
-                                  &mailboxes->is_found, fault);
+                                  &mailboxes->is_found, fault) &&
+               (!mailboxes->is_found || count_recent(mailboxes, db, &mailboxes->found, fault));
     default:
         return store_quota_read(db, mailboxes->account, &mailboxes->quota, fault);
     }
@@ -114,6 +139,7 @@ static enum imap_progress ask_worker(struct imap_mailboxes *mailboxes)
                      : mailboxes->verb == IMAP_LIST ? mailboxes->command->list.status
                                                     : 0;
     mailboxes->wants_deleted_bytes = (items & IMAP_STATUS_DELETED_STORAGE) != 0;
+    mailboxes->wants_recent = (items & IMAP_STATUS_RECENT) != 0;
     mailboxes->read = (struct worker_job){
         .run = run_read, .done = {.run = come_back_read}, .loop = mailboxes->loop};
     worker_submit(mailboxes->services->workers, &mailboxes->read);
@@ -135,9 +161,7 @@ static uint64_t status_number(const struct imap_mailboxes *mailboxes,
     case IMAP_STATUS_MESSAGES:
         return mailbox->messages;
     case IMAP_STATUS_RECENT:
-        return mailbox->uidnext - mailbox->recent < mailbox->messages
-                   ? mailbox->uidnext - mailbox->recent
-                   : mailbox->messages;
+        return mailbox->recent_messages;
     case IMAP_STATUS_UIDNEXT:
         return mailbox->uidnext;
     case IMAP_STATUS_UIDVALIDITY:

@@ -48,6 +48,7 @@ struct imap_mailboxes {
     struct bytes name; /* these two are copies in the arena */
     struct bytes new_name;
     bool wants_deleted_bytes;
+    bool wants_recent;
 
     struct store_mailbox found; /* by the worker */
     bool is_found;

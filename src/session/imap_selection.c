@@ -119,9 +119,23 @@ static void come_to_loop(struct loop_task *task)
 
 /* ---- asking workers ---- */
 
+/* What comes is \Recent for the first who takes it in. */
+static void find_recent(struct imap_selection *selection, uint32_t uidnext)
+{
+    struct imap_view *view = &selection->view;
+    if (selection->is_rev2 || uidnext <= view->uidnext)
+        return;
+    uint32_t from = store_news_recent(selection->services->store, selection->opened.id,
+                                      view->uidnext, uidnext, !selection->is_read_only);
+    /* Those before keep what they are. */
+    view->recent_from = from;
+}
+
 static void finish_sync(struct imap_selection *selection)
 {
     struct fault *fault = &selection->fault;
+    if (selection->status == IMAP_SELECTION_READY)
+        find_recent(selection, selection->changes->mailbox.uidnext);
     if (selection->status == IMAP_SELECTION_READY &&
         !imap_view_apply(&selection->view, selection->changes, fault))
         selection->status = IMAP_SELECTION_FAILED;
@@ -233,6 +247,7 @@ static void take_added(struct imap_selection *selection)
         const struct store_view_message message = {news->uid, news->flags, news->modseq};
         if (news->modseq != view->modseq + 1 || news->uid < view->uidnext)
             continue;
+        find_recent(selection, news->uid + 1);
         if (!imap_view_add(view, &message, NULL))
             break;
         view->modseq = news->modseq;
@@ -328,6 +343,11 @@ int64_t imap_selection_mailbox(const struct imap_selection *selection)
 bool imap_selection_is_loaded(const struct imap_selection *selection)
 {
     return selection->is_loaded;
+}
+
+uint64_t imap_selection_recent(const struct imap_selection *selection)
+{
+    return selection->is_loaded ? selection->view.recent : selection->recent_count;
 }
 
 bool imap_selection_is_read_only(const struct imap_selection *selection)

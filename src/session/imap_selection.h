@@ -45,6 +45,8 @@ const struct fault *imap_selection_fault(const struct imap_selection *selection)
 int64_t imap_selection_mailbox(const struct imap_selection *selection);
 bool imap_selection_is_loaded(const struct imap_selection *selection);
 bool imap_selection_is_read_only(const struct imap_selection *selection);
+/* How many messages are \Recent. */
+uint64_t imap_selection_recent(const struct imap_selection *selection);
 /* As it stood when it was opened. */
 const struct store_mailbox *imap_selection_opened(const struct imap_selection *selection);
 

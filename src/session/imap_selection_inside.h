@@ -37,7 +37,9 @@ struct imap_selection {
     bool is_loaded;
     bool is_watching;
     bool is_freed;
-    uint32_t raised; /* store_view_raise_recent was called with this */
+    uint32_t recent_from;  /* UIDs from here on were \Recent when it was opened; 0 = none */
+    uint64_t recent_count; /* how many, when it was not loaded then */
+    uint32_t raised;       /* store_view_raise_recent was called with this */
     char *name;
 
     struct store_mailbox opened;

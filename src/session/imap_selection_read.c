@@ -45,8 +45,7 @@ static void begin_view(struct imap_selection *selection)
     imap_view_clear(view);
     view->modseq = selection->opened.modseq;
     view->uidnext = selection->opened.uidnext;
-    if (!selection->is_rev2)
-        view->recent_from = selection->opened.recent;
+    view->recent_from = selection->recent_from;
 }
 
 /* ---- opening ---- */
@@ -61,6 +60,16 @@ static bool find(struct imap_selection *selection, struct db *db, bool *is_found
     return true;
 }
 
+/* What is \Recent for this session. One that only looks leaves it so for others. */
+static void find_recent(struct imap_selection *selection)
+{
+    const struct store_mailbox *opened = &selection->opened;
+    if (!selection->is_rev2)
+        selection->recent_from =
+            store_news_recent(selection->services->store, opened->id, opened->recent,
+                              opened->uidnext, !selection->is_read_only);
+}
+
 /* The mailbox and, of a small one, its messages; in a transaction. */
 static bool read_opened(struct imap_selection *selection, struct db *db, bool *is_found)
 {
@@ -70,11 +79,14 @@ static bool read_opened(struct imap_selection *selection, struct db *db, bool *i
     *is_found = *is_found && selection->opened.id == before;
     if (!*is_found)
         return true;
+    find_recent(selection);
     begin_view(selection);
     if (!store_keywords_read(db, before, &selection->view.keywords, &selection->fault))
         return false;
     if (!selection->is_eager && selection->opened.messages > IMAP_SELECTION_EAGER)
-        return true;
+        return selection->recent_from == 0 ||
+               store_view_count(db, before, selection->recent_from, &selection->recent_count,
+                                &selection->fault);
     if (!read_messages(selection, db, &selection->fault))
         return false;
     imap_view_tell_all(&selection->view);

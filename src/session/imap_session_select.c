@@ -63,16 +63,6 @@ static void write_count(struct buffer *out, uint64_t count, const char *name)
     buffer_append(out, BYTES("\r\n"));
 }
 
-/* How many are \Recent; of a mailbox whose messages were not read as many as it can be. */
-static uint64_t count_recent(struct imap_selection *selection)
-{
-    const struct store_mailbox *mailbox = imap_selection_opened(selection);
-    if (imap_selection_is_loaded(selection))
-        return imap_selection_view(selection)->recent;
-    uint64_t most = mailbox->uidnext - mailbox->recent;
-    return most < mailbox->messages ? most : mailbox->messages;
-}
-
 /* The number of the first message that is not \Seen; 0 = none, or not known. */
 static size_t first_unseen(struct imap_selection *selection)
 {
@@ -89,7 +79,7 @@ static size_t first_unseen(struct imap_selection *selection)
 static void write_rev1(struct imap_selection *selection, struct buffer *out)
 {
     size_t unseen = first_unseen(selection);
-    write_count(out, count_recent(selection), "RECENT");
+    write_count(out, imap_selection_recent(selection), "RECENT");
     if (unseen > 0)
         write_code(out, "UNSEEN", unseen, "The first that is unseen");
 }

@@ -32,7 +32,8 @@ struct store_mailbox {
     uint64_t unseen;
     uint64_t deleted;
     uint64_t bytes;
-    uint64_t deleted_bytes; /* filled by store_mailbox_find only when asked */
+    uint64_t recent_messages; /* of those from `recent` on; filled by whoever asks */
+    uint64_t deleted_bytes;   /* filled by store_mailbox_find only when asked */
 };
 
 /* Names that are subscribed to and are no mailbox (RFC 3501 6.3.9) are in it with id 0. */

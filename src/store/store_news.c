@@ -15,6 +15,7 @@
 /* A mailbox that somebody looks at. */
 struct watched {
     int64_t mailbox;
+    uint32_t recent; /* UIDs below it were told as \Recent to somebody here */
     struct store_watch *first;
     UT_hash_handle hh;
 };
@@ -117,6 +118,23 @@ void store_news_watch_end(struct store *store, struct store_watch *watch)
     }
     atomic_fetch_sub(&room->count, 1);
     pthread_mutex_unlock(&room->mutex);
+}
+
+uint32_t store_news_recent(struct store *store, int64_t mailbox, uint32_t from, uint32_t behind,
+                           bool is_told)
+{
+    struct store_newsroom *room = store->news;
+    struct watched *watched;
+    pthread_mutex_lock(&room->mutex);
+    HASH_FIND(hh, room->mailboxes, &mailbox, sizeof(mailbox), watched);
+    if (watched != NULL) {
+        if (from < watched->recent)
+            from = watched->recent;
+        if (is_told && watched->recent < behind)
+            watched->recent = behind;
+    }
+    pthread_mutex_unlock(&room->mutex);
+    return from < behind ? from : behind;
 }
 
 /* ---- telling ---- */

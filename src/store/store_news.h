@@ -42,6 +42,13 @@ bool store_news_watch_begin(struct store *store, struct store_watch *watch, stru
 /* When it returns `hear` runs no more and will not be called again. */
 void store_news_watch_end(struct store *store, struct store_watch *watch);
 
+/* \Recent is for one session (RFC 3501 2.3.2). Of the UIDs `from` up to, but not, `behind` of a
+   mailbox that somebody watches: the first that nobody in this process was told of, `behind` at
+   most. is_told: from now on they all are, until the last watch ends. What the store keeps of it
+   (store_view_raise_recent) comes later. */
+uint32_t store_news_recent(struct store *store, int64_t mailbox, uint32_t from, uint32_t behind,
+                           bool is_told);
+
 /* For jobs (store_job.tell): from the writer's thread, once the commit is final. */
 void store_news_publish(struct store *store, const struct store_news *news);
 

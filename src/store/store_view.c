@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "db/db.h"
+#include "store/store_news.h"
 
 bool store_view_read(struct db *db, int64_t mailbox, uint32_t uid,
                      struct store_view_message *messages, size_t *count, struct fault *fault)
@@ -32,10 +33,28 @@ bool store_view_read(struct db *db, int64_t mailbox, uint32_t uid,
     return true;
 }
 
+bool store_view_count(struct db *db, int64_t mailbox, uint32_t from, uint64_t *count,
+                      struct fault *fault)
+{
+    static const struct db_statement read = {
+        "SELECT COUNT(*) FROM message WHERE mailbox = $1 AND uid >= $2", NULL};
+    bool is_found;
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query_one(db, &read, DB_VALUES(db_number(mailbox), db_number(from)), &rows, &is_found,
+                      fault))
+        return false;
+    *count = is_found ? (uint64_t)db_rows_number(&rows, 0) : 0;
+    return true;
+}
+
 /* ---- \Recent ---- */
 
 struct raising {
     struct store_job job; /* first */
+    struct store *store;
+    struct store_watch watch; /* until it is kept, store_news_recent has it in mind */
+    bool is_watching;
     int64_t mailbox;
     uint32_t uid;
 };
@@ -51,7 +70,16 @@ static bool raise_recent(struct store_job *job, struct db *db, struct fault *fau
 
 static void forget(struct store_job *job)
 {
-    free(job);
+    struct raising *raising = (struct raising *)job;
+    if (raising->is_watching)
+        store_news_watch_end(raising->store, &raising->watch);
+    free(raising);
+}
+
+static void hear_nothing(struct store_watch *watch, const struct store_news *news)
+{
+    (void)watch;
+    (void)news;
 }
 
 void store_view_raise_recent(struct store *store, int64_t mailbox, uint32_t uid)
@@ -62,6 +90,9 @@ void store_view_raise_recent(struct store *store, int64_t mailbox, uint32_t uid)
         return;
     raising->mailbox = mailbox;
     raising->uid = uid;
+    raising->store = store;
+    raising->watch = (struct store_watch){.mailbox = mailbox, .hear = hear_nothing};
+    raising->is_watching = store_news_watch_begin(store, &raising->watch, NULL);
     raising->job = (struct store_job){
         .run = raise_recent,
         .done = forget,

@@ -27,6 +27,10 @@ struct store_view_message {
 bool store_view_read(struct db *db, int64_t mailbox, uint32_t uid,
                      struct store_view_message *messages, size_t *count, struct fault *fault);
 
+/* How many messages have this UID or a higher one; takes time in proportion. */
+bool store_view_count(struct db *db, int64_t mailbox, uint32_t from, uint64_t *count,
+                      struct fault *fault);
+
 /* Ranges of UIDs that are not in the mailbox any more and went after modseq `since`, in order and
    joined; only UIDs of `within` (count 0 = all). *is_whole is false when the log does not reach
    back that far: then it is every UID below uidnext that is not there (RFC 7162 3.2.10.1 allows

@@ -133,11 +133,71 @@ static void who_was_away_too_long_hears_of_all_that_is_not_there(void **state)
     house_check(*state);
 }
 
+/* ---- \Recent ---- */
+
+static void expect(struct caller *caller, const char *command, const char *part)
+{
+    const char *reply = caller_command(caller, command, "OK");
+    if (strstr(reply, part) == NULL)
+        fail_msg("%s: \"%s\" has no \"%s\"", command, reply, part);
+}
+
+/* RFC 3501 2.3.2 */
+static void recent_is_told_to_one_session(void **state)
+{
+    struct caller first = call(*state, NULL, "SELECT INBOX");
+    struct caller second = call(*state, NULL, "SELECT INBOX");
+    struct caller beside = call(*state, NULL, NULL);
+    put(&beside, 3);
+    expect(&beside, "STATUS INBOX (RECENT)", "(RECENT 3)");
+    expect(&first, "NOOP", "* 3 EXISTS\r\n* 3 RECENT\r\n");
+    expect(&second, "NOOP", "* 3 EXISTS\r\n* 0 RECENT\r\n");
+    expect(&first, "FETCH 1 FLAGS", "(FLAGS (\\Recent))");
+    expect(&second, "FETCH 1 FLAGS", "(FLAGS ())");
+    expect(&beside, "STATUS INBOX (RECENT)", "(RECENT 0)");
+    put(&beside, 1);
+    expect(&second, "NOOP", "* 4 EXISTS\r\n* 1 RECENT\r\n");
+    expect(&first, "NOOP", "* 4 EXISTS\r\n* 3 RECENT\r\n");
+    expect(&beside, "SELECT INBOX", "* 0 RECENT\r\n");
+    caller_hang_up(&second);
+    /* What is told is kept when the session ends, and nobody is told meanwhile. */
+    caller_command(&first, "UNSELECT", "OK");
+    caller_command(&beside, "UNSELECT", "OK");
+    expect(&first, "SELECT INBOX", "* 0 RECENT\r\n");
+    caller_hang_up(&first);
+    caller_hang_up(&beside);
+    house_check(*state);
+}
+
+/* RFC 3501 6.3.2, 6.3.10 */
+static void who_only_looks_leaves_them_recent(void **state)
+{
+    struct caller beside = call(*state, NULL, NULL);
+    struct caller looking = call(*state, NULL, "EXAMINE INBOX");
+    struct caller rev2 = call(*state, "ENABLE IMAP4rev2", "SELECT INBOX");
+    put(&beside, 4);
+    expect(&looking, "NOOP", "* 4 EXISTS\r\n* 4 RECENT\r\n");
+    expect(&rev2, "NOOP", "* 4 EXISTS\r\n");
+    expect(&rev2, "STORE 2 +FLAGS.SILENT \\Deleted", "OK");
+    expect(&rev2, "EXPUNGE", "* 2 EXPUNGE");
+    expect(&beside, "STATUS INBOX (RECENT)", "(RECENT 3)");
+    expect(&beside, "LIST \"\" INBOX RETURN (STATUS (RECENT))", "(RECENT 3)");
+    expect(&looking, "EXAMINE INBOX", "* 3 RECENT\r\n");
+    expect(&beside, "SELECT INBOX", "* 3 RECENT\r\n");
+    expect(&looking, "EXAMINE INBOX", "* 0 RECENT\r\n");
+    caller_hang_up(&beside);
+    caller_hang_up(&looking);
+    caller_hang_up(&rev2);
+    house_check(*state);
+}
+
 #define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, house_tear_down)
 
 static const struct CMUnitTest tests[] = {
     HOUSE_TEST(who_comes_back_hears_what_went),
     HOUSE_TEST(who_was_away_too_long_hears_of_all_that_is_not_there),
+    HOUSE_TEST(recent_is_told_to_one_session),
+    HOUSE_TEST(who_only_looks_leaves_them_recent),
 };
 
 UNIT_MAIN(tests)

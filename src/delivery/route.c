@@ -17,8 +17,7 @@ const struct route_words *route_words_of(enum route_verdict verdict)
         [ROUTE_FULL] = {552, "5.2.2", "The mailbox is full"},
         [ROUTE_LOOPS] = {550, "5.4.6", "The alias goes round in a circle or leads to too many"},
         [ROUTE_NO_RELAY] = {550, "5.7.1",
-                            "Relay denied: no domain of ours, and this server does not deliver to "
-                            "other hosts"},
+                            "Relay denied: no domain of ours, and nobody is logged in"},
         [ROUTE_NULL_SENDER_REFUSED] = {550, "5.7.1", "This address takes no bounces"},
     };
     return &words[verdict];
@@ -30,27 +29,22 @@ void route_answer_clear(struct route_answer *answer)
     answer->verdict = ROUTE_TAKEN;
 }
 
-/* Of an address that leads somewhere. */
+/* Of an address that leads somewhere; to a far one as well, when an alias forwards. */
 static enum route_verdict judge_targets(const struct store_targets *targets)
 {
-    enum route_verdict verdict = ROUTE_TAKEN;
-    for (size_t i = 0; i < targets->count; i++) {
-        /* A target elsewhere would have to be sent on, for which there is no route. */
-        if (targets->items[i].account == 0)
-            return ROUTE_NO_RELAY;
+    for (size_t i = 0; i < targets->count; i++)
         if (targets->items[i].is_full)
-            verdict = ROUTE_FULL;
-    }
-    return targets->count == 0 ? ROUTE_UNKNOWN : verdict;
+            return ROUTE_FULL;
+    return targets->count == 0 ? ROUTE_UNKNOWN : ROUTE_TAKEN;
 }
 
-static enum route_verdict judge(const struct store_targets *targets)
+static enum route_verdict judge(const struct store_targets *targets, int64_t account)
 {
     switch (targets->resolution) {
     case STORE_RESOLVED:
         return judge_targets(targets);
     case STORE_DOMAIN_IS_FAR:
-        return ROUTE_NO_RELAY;
+        return account == 0 ? ROUTE_NO_RELAY : ROUTE_TAKEN;
     case STORE_UNKNOWN:
         return ROUTE_UNKNOWN;
     case STORE_DISABLED:
@@ -59,6 +53,18 @@ static enum route_verdict judge(const struct store_targets *targets)
         return ROUTE_LOOPS;
     }
     return ROUTE_UNKNOWN;
+}
+
+/* The address itself is the one target. */
+static bool add_far(const struct address *address, struct store_targets *targets,
+                    struct fault *fault)
+{
+    targets->items = calloc(1, sizeof(*targets->items));
+    if (targets->items == NULL)
+        return fault_set_memory(fault);
+    targets->items[0] = (struct store_target){.room = INT64_MAX, .far = *address};
+    targets->count = 1;
+    return true;
 }
 
 bool route_has_room(const struct route_answer *answer, uint64_t size)
@@ -74,19 +80,20 @@ bool route_find(struct db *reader, const struct route_question *question,
                 struct route_answer *answer, struct fault *fault)
 {
     struct store_targets targets = {0};
+    struct address address;
     if (address_is_bare_postmaster(question->address)) {
         if (!store_resolve_postmaster(reader, &targets, fault))
             return false;
     } else {
-        struct address address;
-        if (!address_parse(question->address, &address, fault))
-            return false;
-        if (!store_resolve(reader, &address, &targets, fault))
+        if (!address_parse(question->address, &address, fault) ||
+            !store_resolve(reader, &address, &targets, fault))
             return false;
     }
-    enum route_verdict verdict = judge(&targets);
+    enum route_verdict verdict = judge(&targets, question->account);
     if (verdict != ROUTE_TAKEN)
         store_targets_clear(&targets);
+    else if (targets.resolution == STORE_DOMAIN_IS_FAR && !add_far(&address, &targets, fault))
+        return false;
     *answer = (struct route_answer){.verdict = verdict, .targets = targets};
     return true;
 }

@@ -20,7 +20,7 @@ enum route_verdict {
     ROUTE_FULL,  /* 552 5.2.2: a target is over its quota; what an address leads to is served whole
                     or not at all, so that nobody of an alias is left out unheard */
     ROUTE_LOOPS, /* 550 5.4.6 */
-    ROUTE_NO_RELAY, /* a far address, and the sender may not, or no route exists: 550 5.7.1 */
+    ROUTE_NO_RELAY, /* a far address, and nobody is logged in: 550 5.7.1 */
     ROUTE_NULL_SENDER_REFUSED
 };
 
@@ -32,7 +32,7 @@ struct route_question {
 
 struct route_answer {
     enum route_verdict verdict;
-    struct store_targets targets; /* ROUTE_TAKEN */
+    struct store_targets targets; /* ROUTE_TAKEN; those without an account are far addresses */
 };
 void route_answer_clear(struct route_answer *answer);
 

@@ -179,6 +179,102 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .text = "Whoever listens on the way reads it: only for networks that are guarded "
                     "otherwise.",
         },
+    [CONFIG_RELAYS] =
+        {
+            .name = "relays",
+            .section = "Mail that goes out",
+            .type = CONFIG_TEXTS,
+            .value = "",
+            .summary = "Ways other than the MX of a recipient's domain",
+            .text =
+                "A list of rules, the first that fits holds. A rule is words such as "
+                "\"from=@example.org to=example.com host=smtp.example.net:587 "
+                "user=ann@example.net\": from is a sender or \"@domain\" of senders, to a domain "
+                "of recipients, or \".domain\" with all below it; without both the rule is for all "
+                "mail. host=mx means the MX after all.\n\n"
+                "tls is opportunistic (where it is offered), required, verified (with a "
+                "certificate of the host's name; the default with a user), implicit (verified, "
+                "from the first byte; the default of port 465) or none. connections, letters (of "
+                "a connection) and minute (letters of a minute) are limits of the way.",
+        },
+    [CONFIG_RELAY_SECRETS] =
+        {
+            .name = "relay-secrets",
+            .type = CONFIG_PATH,
+            .without = "no relay asks for a login",
+            .summary = "The passwords of the relays' users",
+            .text =
+                "Lines \"HOST USER PASSWORD\", HOST as in the rule. Read at the start, before root "
+                "is dropped; nobody else may read the file.",
+        },
+    [CONFIG_OUTGOING_ADDRESSES] =
+        {
+            .name = "outgoing-addresses",
+            .type = CONFIG_TEXTS,
+            .value = "",
+            .summary = "The addresses that mail is sent from",
+            .text =
+                "One of IPv4, one of IPv6, or both. Without one of a family the system chooses; "
+                "the name of this server, host-name, should lead to them and back.",
+        },
+    [CONFIG_OUTGOING_PORT] =
+        {
+            .name = "outgoing-port",
+            .type = CONFIG_NUMBER,
+            .value = "25",
+            .least = 1,
+            .most = 65535,
+            .summary = "The port of hosts that are found by MX",
+            .text = "Another than 25 is for tests and closed networks.",
+        },
+    [CONFIG_DNS_SERVERS] =
+        {
+            .name = "dns-servers",
+            .type = CONFIG_TEXTS,
+            .value = "",
+            .summary = "Resolvers that are asked for MX and addresses",
+            .text = "Such as \"192.0.2.1\" or \"127.0.0.1@5353\". With an empty list, those of "
+                    "/etc/resolv.conf.",
+        },
+    [CONFIG_DNS_AUTHORITATIVE] =
+        {
+            .name = "dns-authoritative",
+            .type = CONFIG_WORD,
+            .value = "no",
+            .words = "no yes",
+            .summary = "The dns-servers know all names themselves",
+            .text = "For name servers without recursion, in closed networks.",
+        },
+    [CONFIG_QUEUE_RETRY_TIME] =
+        {
+            .name = "queue-retry-time",
+            .type = CONFIG_TIME,
+            .value = "4h",
+            .least = SECOND,
+            .most = DAY,
+            .summary = "The longest wait between two tries of a letter",
+            .text = "The first ones follow after 1, 2, 5, 10, 15 and 30 minutes.",
+        },
+    [CONFIG_QUEUE_WARNING_TIME] =
+        {
+            .name = "queue-warning-time",
+            .type = CONFIG_TIME,
+            .value = "4h",
+            .least = 0,
+            .most = 30 * DAY,
+            .summary = "When a sender is told that his letter is late; 0s = never",
+            .text = "",
+        },
+    [CONFIG_QUEUE_LIFETIME] =
+        {
+            .name = "queue-lifetime",
+            .type = CONFIG_TIME,
+            .value = "5d",
+            .least = SECOND,
+            .most = 60 * DAY,
+            .summary = "When a letter that cannot be delivered goes back",
+            .text = "RFC 5321 asks for 4 to 5 days.",
+        },
     [CONFIG_LIMIT_MESSAGE_SIZE] =
         {
             .name = "limit-message-size",
@@ -370,6 +466,45 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .summary = "Connections from one network: a /24 of IPv4, a /48 of IPv6",
             .text = "",
         },
+    [CONFIG_LIMIT_OUTGOING_CONNECTIONS] =
+        {
+            .name = "limit-outgoing-connections",
+            .type = CONFIG_NUMBER,
+            .value = "0",
+            .unit = "connections",
+            .least = 0,
+            .most = 1000000,
+            .summary = "Connections to other servers in all; 0 = as many as descriptors allow, at "
+                       "most 10000",
+            .text = "",
+        },
+    [CONFIG_LIMIT_SENDING_MESSAGES] =
+        {
+            .name = "limit-sending-messages",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "1000",
+            .unit = "messages",
+            .least = 0,
+            .most = 100000000,
+            .summary = "Messages to other servers that an account may send in an hour; 0 = any",
+            .text =
+                "Past it submissions are put off with 452 4.7.1. It keeps a stolen password from "
+                "becoming everybody's trouble.",
+        },
+    [CONFIG_LIMIT_SENDING_RECIPIENTS] =
+        {
+            .name = "limit-sending-recipients",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "10000",
+            .unit = "recipients",
+            .least = 0,
+            .most = 100000000,
+            .summary =
+                "Recipients at other servers that an account may write to in an hour; 0 = any",
+            .text = "",
+        },
     [CONFIG_LOG_LEVEL] =
         {
             .name = "log-level",
@@ -440,5 +575,6 @@ enum config_id config_option_find(const char *name)
 
 bool config_option_is_list(const struct config_option *option)
 {
-    return option->type == CONFIG_PLACES || option->type == CONFIG_WORDS;
+    return option->type == CONFIG_PLACES || option->type == CONFIG_WORDS ||
+           option->type == CONFIG_TEXTS;
 }

@@ -69,6 +69,7 @@ void config_value_describe(const struct config_option *option, struct buffer *ou
 {
     switch (option->type) {
     case CONFIG_TEXT:
+    case CONFIG_TEXTS:
         buffer_append_string(out, "a text");
         return;
     case CONFIG_DOMAIN:
@@ -188,6 +189,7 @@ bool config_value_read(const struct config_option *option, const char *text, int
         return refuse(option, text, "says nothing", fault);
     switch (option->type) {
     case CONFIG_TEXT:
+    case CONFIG_TEXTS:
         return true;
     case CONFIG_DOMAIN:
         return domain_is_valid(bytes) || refuse(option, text, "is no name", fault);

@@ -50,6 +50,11 @@ void server_limits_of_sessions(const struct config *config, struct session_limit
                 .idle = config_number(config, CONFIG_LIMIT_IMAP_IDLE_TIME),
             },
         .hops = number(config, CONFIG_LIMIT_HOPS),
+        .sending =
+            {
+                .messages = number(config, CONFIG_LIMIT_SENDING_MESSAGES),
+                .recipients = number(config, CONFIG_LIMIT_SENDING_RECIPIENTS),
+            },
     };
 }
 

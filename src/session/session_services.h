@@ -7,6 +7,7 @@
 #include "auth/auth_exchange.h"
 #include "auth/auth_throttle.h"
 #include "base/log.h"
+#include "delivery/relay.h"
 #include "delivery/route.h"
 #include "loop/connection.h"
 #include "imap/imap_server.h"
@@ -14,6 +15,7 @@
 #include "pop3/pop3_server.h"
 #include "smtp/smtp_server.h"
 #include "store/store.h"
+#include "store/store_sending.h"
 
 enum {
     SESSION_HOPS_MAX = 50,         /* Received fields of a message: more is a loop (RFC 5321 6.3) */
@@ -28,7 +30,8 @@ struct session_limits {
     struct smtp_server_limits lmtp;
     struct pop3_server_limits pop3;
     struct imap_server_limits imap;
-    unsigned hops; /* SESSION_HOPS_MAX */
+    unsigned hops;                       /* SESSION_HOPS_MAX */
+    struct store_sending_limits sending; /* of an account to far recipients, in an hour; 0 = any */
 };
 
 struct session_shared;
@@ -39,11 +42,12 @@ struct session_services {
     struct worker_pool *workers; /* each with a reader: session_services_open_reader */
     struct auth *auth;
     struct auth_throttle *throttle;
-    struct log *log;     /* NULL = none */
-    const char *name;    /* of this host */
-    const char *version; /* of this program */
-    bool is_dev;         /* every address that is asked for is made, and everybody may send in
-                            every name */
+    struct log *log;                  /* NULL = none */
+    const struct relay_table *relays; /* NULL = all far mail goes by MX */
+    const char *name;                 /* of this host */
+    const char *version;              /* of this program */
+    bool is_dev; /* every address that is asked for is made, and everybody may send in
+                    every name */
 
     struct session_shared *shared; /* by session_services_open */
 };

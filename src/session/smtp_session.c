@@ -263,6 +263,7 @@ static struct smtp_server *new_server(struct smtp_session *session, int64_t now,
     const struct smtp_session_service *service = session->service;
     struct session_limits limits = session_services_limits(session->services);
     session->hops = limits.hops;
+    session->sending_limits = limits.sending;
     struct smtp_server_options options = {
         .name = session->services->name,
         .peer = session->identity.peer,

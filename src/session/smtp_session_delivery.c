@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "session/smtp_session_inside.h"
+#include "smtp/smtp_parameter.h"
 
 /* An answer of the host, to the message or to one of its recipients. */
 struct verdict {
@@ -13,6 +14,7 @@ struct verdict {
     const char *text;
 };
 
+static const struct verdict over_sending_limit = {452, "4.7.1", SMTP_SESSION_SENDING_TEXT};
 static const struct verdict no_store = {451, "4.3.0",
                                         "The message cannot be kept now, try again later"};
 
@@ -96,6 +98,8 @@ static struct verdict verdict_of_recipient(const struct smtp_session_message *me
 {
     struct verdict verdict = *kept;
     for (size_t i = 0; i < recipient->target_count; i++) {
+        if (recipient->targets[i].account == 0)
+            continue; /* what goes on is kept with the job */
         enum store_delivery_outcome outcome = outcome_of(message, &recipient->targets[i]);
         if (outcome != STORE_DELIVERY_KEPT)
             verdict = verdict_of_outcome(outcome, true);
@@ -108,6 +112,8 @@ static struct verdict verdict_of_job(const struct smtp_session_message *message)
 {
     const struct store_delivery *delivery = &message->delivery;
     bool is_alone = message->recipient_count == 1;
+    if (delivery->is_over_sending_limit)
+        return over_sending_limit;
     if (delivery->job.fault.kind == FAULT_LIMIT || delivery->job.fault.kind == FAULT_PERMANENT)
         for (size_t i = 0; i < delivery->local_count; i++)
             if (delivery->locals[i].outcome != STORE_DELIVERY_KEPT)
@@ -118,6 +124,8 @@ static struct verdict verdict_of_job(const struct smtp_session_message *message)
 static bool is_fault_of_mailboxes(const struct smtp_session_message *message)
 {
     const struct store_delivery *delivery = &message->delivery;
+    if (delivery->is_over_sending_limit)
+        return false;
     if (delivery->job.fault.kind != FAULT_LIMIT && delivery->job.fault.kind != FAULT_PERMANENT)
         return false;
     for (size_t i = 0; i < delivery->local_count; i++)
@@ -134,6 +142,8 @@ static void log_kept(const struct smtp_session *session, const struct smtp_sessi
     log_text(&line, "sender", message->sender);
     log_number(&line, "recipients", (int64_t)message->recipient_count);
     log_number(&line, "mailboxes", (int64_t)message->delivery.local_count);
+    if (message->delivery.far_count > 0)
+        log_number(&line, "far", (int64_t)message->delivery.far_count);
     log_number(&line, "size", (int64_t)message->parsed.size);
     if (session->login_name != NULL)
         log_string(&line, "user", session->login_name);
@@ -179,7 +189,7 @@ static void answer_delivery(struct smtp_session *session, int64_t now)
         answer_recipients(session, &no_store, now);
         return;
     }
-    if (!is_fault_of_mailboxes(message))
+    if (!is_fault_of_mailboxes(message) && !message->delivery.is_over_sending_limit)
         session_services_tell_trouble(session->services, SESSION_TROUBLE_WRITE,
                                       session->identity.id, &message->delivery.job.fault, now);
     struct verdict verdict = verdict_of_job(message);
@@ -280,13 +290,115 @@ static bool make_locals(struct smtp_session *session)
         if (!make_prefix(message, &trace, recipient, &scratch, &prefix))
             return false;
         for (size_t i = 0; i < recipient->target_count; i++)
-            delivery->locals[count++] =
-                (struct store_delivery_local){.account = recipient->targets[i].account,
-                                              .mailbox = recipient->targets[i].mailbox,
-                                              .prefix = prefix};
+            if (recipient->targets[i].account != 0)
+                delivery->locals[count++] =
+                    (struct store_delivery_local){.account = recipient->targets[i].account,
+                                                  .mailbox = recipient->targets[i].mailbox,
+                                                  .prefix = prefix};
     }
     delivery->local_count = leave_out_doubles(delivery->locals, count);
     return true;
+}
+
+/* What xtext says, in the arena; empty when it says nothing that could be said again. */
+static bool decode(struct arena *arena, struct bytes text, struct buffer *scratch,
+                   struct bytes *decoded)
+{
+    buffer_reset(scratch);
+    if (!smtp_parameter_decode(text, scratch))
+        buffer_reset(scratch);
+    const char *copy = arena_copy_string(arena, buffer_bytes(scratch));
+    *decoded = bytes_of(copy, scratch->length);
+    return copy != NULL;
+}
+
+/* RFC 3461 5.2.7.2: a forwarded recipient is known to its sender by the name that he wrote. */
+static bool make_original_recipient(struct smtp_session_message *message,
+                                    const struct smtp_session_recipient *recipient,
+                                    const struct smtp_session_target *target,
+                                    struct buffer *scratch, struct bytes *original)
+{
+    if (!bytes_is_empty(recipient->original_recipient) ||
+        bytes_equal(recipient->address, target->far))
+        return decode(&message->arena, recipient->original_recipient, scratch, original);
+    buffer_reset(scratch);
+    buffer_append(scratch, bytes_is_ascii(recipient->address) ? BYTES("rfc822;") : BYTES("utf-8;"));
+    buffer_append(scratch, recipient->address);
+    const char *copy = arena_copy_string(&message->arena, buffer_bytes(scratch));
+    *original = bytes_of(copy, scratch->length);
+    return copy != NULL;
+}
+
+static int compare_fars(const void *left, const void *right)
+{
+    return bytes_compare(((const struct store_delivery_far *)left)->recipient,
+                         ((const struct store_delivery_far *)right)->recipient);
+}
+
+/* A far address that several recipients lead to gets one copy. */
+static size_t leave_out_far_doubles(struct store_delivery_far *fars, size_t count)
+{
+    qsort(fars, count, sizeof(*fars), compare_fars);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || !bytes_equal(fars[kept - 1].recipient, fars[i].recipient))
+            fars[kept++] = fars[i];
+    return kept;
+}
+
+static bool list_fars(struct smtp_session_message *message, struct buffer *scratch)
+{
+    struct store_delivery *delivery = &message->delivery;
+    size_t count = 0;
+    for (const struct smtp_session_recipient *recipient = message->first; recipient != NULL;
+         recipient = recipient->next) {
+        for (size_t i = 0; i < recipient->target_count; i++) {
+            const struct smtp_session_target *target = &recipient->targets[i];
+            if (target->account != 0)
+                continue;
+            struct store_delivery_far *far = &delivery->fars[count++];
+            *far = (struct store_delivery_far){
+                .recipient = target->far, .route = target->route, .notify = recipient->notify};
+            if (!make_original_recipient(message, recipient, target, scratch,
+                                         &far->original_recipient))
+                return false;
+        }
+    }
+    delivery->far_count = leave_out_far_doubles(delivery->fars, count);
+    return true;
+}
+
+static enum store_body_kind body_kind_of(const struct smtp_session_message *message)
+{
+    if (message->body == SMTP_SERVER_BINARY)
+        return STORE_BODY_BINARY;
+    return message->parsed.has_8bit ? STORE_BODY_8BIT : STORE_BODY_7BIT;
+}
+
+static bool make_fars(struct smtp_session *session)
+{
+    struct smtp_session_message *message = session->message;
+    struct store_delivery *delivery = &message->delivery;
+    if (message->far_count == 0)
+        return true;
+    AUTO(buffer)
+    scratch = BUFFER(TRACE_HEADER_MAX);
+    delivery->fars =
+        arena_allocate_array(&message->arena, message->far_count, sizeof(*delivery->fars));
+    if (delivery->fars == NULL || !list_fars(message, &scratch) ||
+        !decode(&message->arena, message->envelope_id, &scratch, &delivery->envelope_id))
+        return false;
+    struct trace_header trace = trace_of(session);
+    buffer_reset(&scratch);
+    trace_header_received(
+        &trace, message->recipient_count == 1 ? message->first->address : BYTES(""), &scratch);
+    const char *prefix = arena_copy_string(&message->arena, buffer_bytes(&scratch));
+    delivery->far_prefix = bytes_of(prefix, scratch.length);
+    delivery->body_kind = body_kind_of(message);
+    delivery->is_utf8 = message->is_utf8;
+    if (message->sending_limits.messages > 0 || message->sending_limits.recipients > 0)
+        delivery->sending_limits = &message->sending_limits;
+    return prefix != NULL && !buffer_is_failed(&scratch);
 }
 
 /* RFC 6409 8.1, 8.2: a submission gets the Date and the Message-ID that it lacks. */
@@ -315,12 +427,11 @@ static bool prepare(struct smtp_session *session, struct fault *fault)
     if (!complete(session, fault) ||
         !message_parser_finish(message->parser, &message->parsed, fault))
         return false;
-    if (!make_locals(session))
+    if (!make_locals(session) || !make_fars(session))
         return fault_set_memory(fault);
     delivery->draft = message->draft;
     delivery->parsed = &message->parsed;
     delivery->sender = message->sender;
-    delivery->envelope_id = message->envelope_id;
     delivery->return_content = message->return_content;
     delivery->account = session->account;
     delivery->is_all_or_nothing = !smtp_session_is_lmtp(session);

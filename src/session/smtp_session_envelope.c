@@ -1,6 +1,8 @@
 /* MAIL and RCPT: whether the sender may be said, and where a recipient leads. */
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "delivery/relay.h"
 #include "session/session_dev.h"
 #include "session/smtp_session_inside.h"
 
@@ -41,6 +43,9 @@ static struct smtp_session_message *new_message(struct smtp_session *session,
     message->body = event->body;
     message->is_utf8 = event->is_utf8;
     message->return_content = event->return_content;
+    /* Who forwards by an alias from outside is counted as nobody. */
+    if (session->account != 0 && session->service->kind == SMTP_SESSION_SUBMISSION)
+        message->sending_limits = session->sending_limits;
     arena_init(&message->arena, SMTP_SESSION_ARENA_MAX);
     if (!copy_bytes(&message->arena, event->address, &message->sender) ||
         !copy_bytes(&message->arena, event->envelope_id, &message->envelope_id)) {
@@ -136,7 +141,10 @@ static void look_up_owner(struct worker_job *job, void *context)
         lookup->is_done = fault_set(&lookup->fault, FAULT_TEMPORARY, "no reader of the store");
         return;
     }
-    lookup->is_done = find_owner(context, &lookup->question, &lookup->is_owned, &lookup->fault);
+    lookup->is_done =
+        find_owner(context, &lookup->question, &lookup->is_owned, &lookup->fault) &&
+        store_sending_read(context, lookup->question.account, clock_wall_microseconds(),
+                           &lookup->sending, &lookup->fault);
 }
 
 static void owner_found(struct loop_task *task)
@@ -151,6 +159,7 @@ static void owner_found(struct loop_task *task)
         smtp_session_envelope_drop(session);
         answer_no_store(session, &fault, now);
     } else {
+        session->message->sending = lookup->sending;
         answer_mail(session, lookup->is_owned, now);
     }
     smtp_session_go_on(session, now);
@@ -183,19 +192,58 @@ void smtp_session_envelope_hear_mail(struct smtp_session *session,
 
 /* ---- RCPT ---- */
 
-static bool copy_targets(struct smtp_session_message *message,
+/* Where a far copy goes, and by which way. */
+static bool copy_far(const struct smtp_session *session, const struct address *address,
+                     struct smtp_session_target *target)
+{
+    struct smtp_session_message *message = session->message;
+    AUTO(buffer)
+    text = BUFFER(ADDRESS_TEXT_MAX);
+    AUTO(buffer)
+    route = BUFFER(RELAY_ROUTE_MAX);
+    address_print(address, &text);
+    return !buffer_is_failed(&text) &&
+           relay_route(session->services->relays, message->sender, address, &route, NULL) &&
+           copy_bytes(&message->arena, buffer_bytes(&text), &target->far) &&
+           copy_bytes(&message->arena, buffer_bytes(&route), &target->route);
+}
+
+static bool copy_targets(const struct smtp_session *session,
                          struct smtp_session_recipient *recipient,
                          const struct store_targets *targets)
 {
+    struct smtp_session_message *message = session->message;
     recipient->targets =
         arena_allocate_array(&message->arena, targets->count, sizeof(*recipient->targets));
     if (recipient->targets == NULL)
         return false;
     recipient->target_count = targets->count;
-    for (size_t i = 0; i < targets->count; i++)
+    for (size_t i = 0; i < targets->count; i++) {
         recipient->targets[i] = (struct smtp_session_target){.account = targets->items[i].account,
                                                              .mailbox = targets->items[i].mailbox};
+        if (targets->items[i].account == 0 &&
+            !copy_far(session, &targets->items[i].far, &recipient->targets[i]))
+            return false;
+    }
     return true;
+}
+
+static size_t count_far(const struct store_targets *targets)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < targets->count; i++)
+        count += targets->items[i].account == 0;
+    return count;
+}
+
+/* So much more would be past what the account may send in an hour. The commit counts again. */
+static bool is_over_sending_limit(const struct smtp_session_message *message, size_t more)
+{
+    const struct store_sending_limits *limits = &message->sending_limits;
+    return more > 0 &&
+           ((limits->messages > 0 && message->sending.messages >= limits->messages) ||
+            (limits->recipients > 0 &&
+             message->sending.recipients + message->far_count + more > limits->recipients));
 }
 
 static void take_recipient(struct smtp_session *session, struct smtp_session_recipient *recipient,
@@ -206,7 +254,13 @@ static void take_recipient(struct smtp_session *session, struct smtp_session_rec
         smtp_session_answer(session, 452, "4.5.3", "Too many mailboxes for one message", now);
         return;
     }
-    if (!copy_targets(message, recipient, targets)) {
+    size_t far_count = count_far(targets);
+    if (is_over_sending_limit(message, far_count)) {
+        log_refused(session, "sending-limit", "recipient", recipient->address, 452, "4.7.1");
+        smtp_session_answer(session, 452, "4.7.1", SMTP_SESSION_SENDING_TEXT, now);
+        return;
+    }
+    if (!copy_targets(session, recipient, targets)) {
         answer_no_memory(session, now);
         return;
     }
@@ -217,6 +271,7 @@ static void take_recipient(struct smtp_session *session, struct smtp_session_rec
     message->last = recipient;
     message->recipient_count++;
     message->target_count += targets->count;
+    message->far_count += far_count;
     const struct route_words *words = route_words_of(ROUTE_TAKEN);
     smtp_session_answer(session, words->code, words->enhanced, words->text, now);
 }

@@ -16,12 +16,17 @@ enum {
     SMTP_SESSION_HELLO_MAX = 512        /* bytes kept of what the client calls itself */
 };
 
+/* 452 4.7.1, at RCPT and behind the body. */
+#define SMTP_SESSION_SENDING_TEXT "You have sent as much as you may within an hour, try again later"
+
 struct smtp_session;
 
 /* One place that a recipient's copy goes to. */
 struct smtp_session_target {
-    int64_t account;
+    int64_t account; /* 0 = a far address */
     int64_t mailbox;
+    struct bytes far; /* as on the wire */
+    struct bytes route;
 };
 
 /* A recipient that was taken, or is being looked up. In the message's arena. */
@@ -46,6 +51,7 @@ struct smtp_session_lookup {
     struct route_answer answer;
     /* MAIL */
     bool is_owned;
+    struct store_sending sending;
 };
 
 /* A body that a job reads or writes out is given back while the store still stands: by the loop, or
@@ -72,6 +78,9 @@ struct smtp_session_message {
     struct smtp_session_recipient *last;
     size_t recipient_count;
     size_t target_count;
+    size_t far_count;             /* of the targets */
+    struct store_sending sending; /* of the account's last hour, without this message */
+    struct store_sending_limits sending_limits;
 
     struct smtp_session_lookup lookup;
 
@@ -108,6 +117,7 @@ struct smtp_session {
     bool is_broken; /* no memory for what cannot be done without */
     bool is_extended;
     unsigned hops;
+    struct store_sending_limits sending_limits;
 
     struct session_tls *tls; /* NULL in clear */
     char *mechanisms;        /* what AUTH offers now */

@@ -323,3 +323,47 @@ bool smtp_parameter_read_rcpt(struct bytes argument, bool is_utf8, struct smtp_s
                            sizeof rcpt_parameters / sizeof rcpt_parameters[0]) &&
            (address_is_bare_postmaster(event->address) || check_address(&reader, is_utf8, "5.1.3"));
 }
+
+/* ---- what xtext says ---- */
+
+/* "+2B" or "\x{E9}" at the front of `text`; both were checked when they came, but for their sense.
+ */
+static bool take_escape(struct bytes *text, uint32_t *code_point)
+{
+    bool is_braced = bytes_starts_with(*text, BYTES("\\x{"));
+    size_t start = is_braced ? 3 : 1;
+    size_t end = is_braced ? bytes_find_char(*text, '}') : start + 2;
+    if (end == BYTES_NOT_FOUND || end > text->length || end - start > 6 || end == start)
+        return false;
+    *code_point = 0;
+    for (size_t i = start; i < end; i++) {
+        int digit = bytes_hex_value((unsigned char)text->data[i]);
+        if (digit < 0)
+            return false;
+        *code_point = *code_point << 4 | (uint32_t)digit;
+    }
+    *text = bytes_skip(*text, end + (is_braced ? 1 : 0));
+    return true;
+}
+
+bool smtp_parameter_decode(struct bytes text, struct buffer *out)
+{
+    size_t start = out->length;
+    while (text.length > 0) {
+        if (text.data[0] == '+' || bytes_starts_with(text, BYTES("\\x{"))) {
+            bool is_byte = text.data[0] == '+';
+            uint32_t code_point;
+            if (!take_escape(&text, &code_point))
+                return false;
+            if (is_byte)
+                buffer_append_char(out, (char)code_point);
+            else
+                utf8_append(out, code_point);
+        } else {
+            buffer_append_char(out, text.data[0]);
+            text = bytes_skip(text, 1);
+        }
+    }
+    struct bytes decoded = bytes_skip(buffer_bytes(out), start);
+    return !buffer_is_failed(out) && !bytes_has_control(decoded) && utf8_is_valid(decoded);
+}

@@ -160,6 +160,7 @@ static void every_option_refuses_what_it_is_not(void **state)
 {
     static const char *const wrong[][8] = {
         [CONFIG_TEXT] = {"", NULL},
+        [CONFIG_TEXTS] = {"", NULL},
         [CONFIG_DOMAIN] = {"", "-a.example", "a..b", "a b", "a.example.", "[192.0.2.1]", NULL},
         [CONFIG_PATH] = {"", "relative/path", NULL},
         [CONFIG_PLACES] = {"", "25", "host", ":25", "127.0.0.1:65536", "::1:25", "unix:rel", NULL},

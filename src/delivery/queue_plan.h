@@ -38,8 +38,9 @@ void queue_plan_free(struct queue_plan *plan); /* accepts NULL */
 void queue_plan_empty(struct queue_plan *plan);
 
 /* A letter. What is in the plan already (same message, route and sender) may come twice: whoever
-   takes it finds it done. False: FAULT_LIMIT (QUEUE_PLAN_LETTERS_MAX: is_cut is then true until the
-   plan is emptied) or no memory. */
+   takes it finds it done. What is in hand is not given a second time before it has ended. False:
+   FAULT_LIMIT (QUEUE_PLAN_LETTERS_MAX: is_cut is then true until the plan is emptied) or no memory.
+ */
 bool queue_plan_add(struct queue_plan *plan, struct bytes route, int64_t account, int64_t message,
                     int64_t due, struct fault *fault);
 bool queue_plan_is_cut(const struct queue_plan *plan);
@@ -67,9 +68,9 @@ bool queue_plan_next_letter(struct queue_plan *plan, struct queue_plan_route *ro
                             int64_t *message, int64_t *later);
 
 /* The letter is in hand no more. due 0: it is done with; else it waits again (some of its
-   recipients were put off). */
+   recipients were put off). Cannot fail: its place was kept. */
 void queue_plan_letter_ended(struct queue_plan *plan, struct queue_plan_route *route,
-                             int64_t account, int64_t message, int64_t due);
+                             int64_t message, int64_t due);
 
 enum queue_plan_outcome {
     QUEUE_PLAN_GOOD = 0, /* it took letters or refused them one by one: the route is well */

@@ -59,15 +59,17 @@ static bool is_blank(char c)
 /* (1) */
 static void condense(struct bytes subject, struct buffer *out)
 {
-    bool was_blank = false;
+    size_t start = 0;
     for (size_t i = 0; i < subject.length; i++) {
-        bool blank = is_blank(subject.data[i]);
-        if (!blank)
-            buffer_append_char(out, subject.data[i]);
-        else if (!was_blank)
-            buffer_append_char(out, ' ');
-        was_blank = blank;
+        if (!is_blank(subject.data[i]))
+            continue;
+        buffer_append(out, bytes_slice(subject, start, i - start));
+        buffer_append_char(out, ' ');
+        while (i + 1 < subject.length && is_blank(subject.data[i + 1]))
+            i++;
+        start = i + 1;
     }
+    buffer_append(out, bytes_skip(subject, start));
 }
 
 /* (2) subj-trailer */

@@ -142,6 +142,10 @@ static bool take_run(struct message_charset *charset, struct bytes *rest, struct
    whatever it was made of. */
 static void put_plain(struct message_charset *plain, struct bytes text, struct buffer *out)
 {
+    if (bytes_is_ascii(text) && !bytes_has_char(text, '\n')) {
+        buffer_append(out, text);
+        return;
+    }
     while (text.length > 0) {
         size_t end = bytes_find_char(text, '\n');
         struct bytes line = bytes_slice(text, 0, end);

@@ -8,7 +8,7 @@
 #include "imap/imap_column.h"
 
 enum {
-    IMAP_SEARCHING_MEMORY_MAX = 128 * 1024 * 1024 /* bytes of all columns that are kept */
+    IMAP_SEARCHING_MEMORY_MAX = 256 * 1024 * 1024 /* bytes of all columns that are kept */
 };
 
 struct imap_searching_memory;

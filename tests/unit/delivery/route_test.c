@@ -79,6 +79,7 @@ static void judges_addresses(void **state)
         const char *address;
         enum route_verdict verdict;
         size_t targets;
+        int64_t account; /* logged in as */
     } cases[] = {
         {"ann@home.example", ROUTE_TAKEN, 1},
         {"ANN@Home.Example", ROUTE_TAKEN, 1},
@@ -92,9 +93,11 @@ static void judges_addresses(void **state)
         {"nobody@home.example", ROUTE_UNKNOWN, 0},
         {"off@home.example", ROUTE_DISABLED, 0},
         {"ann@far.example", ROUTE_NO_RELAY, 0},
-        /* To be sent on: there is no route, and nobody of the address is left out. */
-        {"away@home.example", ROUTE_NO_RELAY, 0},
-        {"half@home.example", ROUTE_NO_RELAY, 0},
+        {"ann@far.example", ROUTE_TAKEN, 1, .account = 1},
+        {"nobody@home.example", ROUTE_UNKNOWN, 0, .account = 1},
+        /* Forwarded, whoever writes. */
+        {"away@home.example", ROUTE_TAKEN, 1},
+        {"half@home.example", ROUTE_TAKEN, 2},
         /* Old ways to make somebody else deliver: letters of a local part, nothing more. */
         {"ann%far.example@home.example", ROUTE_UNKNOWN, 0},
         {"far.example!ann@home.example", ROUTE_UNKNOWN, 0},
@@ -105,7 +108,8 @@ static void judges_addresses(void **state)
         {"ann@[IPv6:::1]", ROUTE_NO_RELAY, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct route_question question = {.address = bytes_from_string(cases[i].address)};
+        struct route_question question = {.address = bytes_from_string(cases[i].address),
+                                          .account = cases[i].account};
         struct route_answer answer = {0};
         struct fault fault = {0};
         if (!route_find(house->reader, &question, &answer, &fault))

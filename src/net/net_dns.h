@@ -64,7 +64,8 @@ void net_dns_answer_free(struct net_dns_answer *answer); /* accepts NULL */
 
 struct net_dns;
 
-/* NULL: fault. */
+/* The options are borrowed as long as it lives. Nothing costs much before the first question. NULL:
+   fault. */
 struct net_dns *net_dns_new(const struct net_dns_options *options, struct fault *fault);
 /* Open questions are dropped, without `told`. Accepts NULL. */
 void net_dns_free(struct net_dns *dns);

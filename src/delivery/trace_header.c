@@ -193,13 +193,18 @@ static void write_address(const struct trace_header *trace, struct bytes name, s
         buffer_fail(out);
 }
 
-void trace_header_local(const struct trace_header *trace, struct bytes recipient, bool is_only,
-                        struct buffer *out)
+void trace_header_own(const struct trace_header *trace, struct bytes recipient, struct buffer *out)
 {
     /* RFC 5321 4.4: the final delivery puts one Return-Path at the very top. */
     write_address(trace, BYTES("Return-Path"), trace->sender, true, out);
     if (!bytes_is_empty(recipient))
         write_address(trace, BYTES("Delivered-To"), recipient, false, out);
+}
+
+void trace_header_local(const struct trace_header *trace, struct bytes recipient, bool is_only,
+                        struct buffer *out)
+{
+    trace_header_own(trace, recipient, out);
     trace_header_received(trace, is_only ? recipient : BYTES(""), out);
 }
 

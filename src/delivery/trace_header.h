@@ -43,6 +43,10 @@ void trace_header_received(const struct trace_header *trace, struct bytes recipi
 void trace_header_local(const struct trace_header *trace, struct bytes recipient, bool is_only,
                         struct buffer *out);
 
+/* The prefix of a local copy of a message that we wrote ourselves, which came by no way:
+   Return-Path, Delivered-To. */
+void trace_header_own(const struct trace_header *trace, struct bytes recipient, struct buffer *out);
+
 /* The Date and the Message-ID that a submission came without (RFC 6409 8.1, 8.2), in the server's
    name. False: there is no randomness to be had. */
 bool trace_header_missing(const struct trace_header *trace, bool lacks_date, bool lacks_message_id,

@@ -112,6 +112,7 @@ static bool start_jobs(struct store *store, const struct store_options *options,
                        struct fault *fault)
 {
     bool is_in_memory = store->own_directory != NULL;
+    store->news_poll = options->news_poll == 0 ? STORE_NEWS_POLL : options->news_poll;
     struct db_options db_options = {.place = store->place,
                                     .writes = true,
                                     .creates = options->creates || is_in_memory,

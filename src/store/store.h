@@ -17,7 +17,8 @@ struct store_options {
     const char *place;
     /* Where drafts that outgrow memory go, unlinked at birth; NULL = $TMPDIR or /var/tmp. */
     const char *draft_directory;
-    unsigned writers; /* PostgreSQL: connections that write; 0 = 4. SQLite has one. */
+    int64_t news_poll; /* milliseconds; 0 = STORE_NEWS_POLL */
+    unsigned writers;  /* PostgreSQL: connections that write; 0 = 4. SQLite has one. */
     /* Create what is missing: the file, the schema; and bring an older SQLite schema up to date. An
        older PostgreSQL schema is migrated by `posthorn store migrate` only. */
     bool creates;

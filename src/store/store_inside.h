@@ -24,6 +24,7 @@ struct store {
     _Atomic int64_t node;     /* bits of every id that this process makes */
     struct store_node *claim; /* of those bits */
     int64_t self;
+    int64_t news_poll; /* milliseconds between two looks at what is watched */
     _Atomic int64_t draft_memory;
     _Atomic int64_t draft_notes;
 };

@@ -17,6 +17,7 @@ struct watched {
     int64_t mailbox;
     uint32_t recent; /* UIDs below it were told as \Recent to somebody here */
     struct store_watch *first;
+    unsigned count; /* of them */
     UT_hash_handle hh;
 };
 
@@ -88,7 +89,9 @@ bool store_news_watch_begin(struct store *store, struct store_watch *watch, stru
     watch->before = NULL;
     pthread_mutex_lock(&room->mutex);
     struct watched *watched = find_or_add(room, watch->mailbox);
-    if (watched != NULL) {
+    bool is_full = watched != NULL && watch->most != 0 && watched->count >= watch->most;
+    if (watched != NULL && !is_full) {
+        watched->count++;
         watch->next = watched->first;
         if (watch->next != NULL)
             watch->next->before = watch;
@@ -96,6 +99,8 @@ bool store_news_watch_begin(struct store *store, struct store_watch *watch, stru
         atomic_fetch_add(&room->count, 1);
     }
     pthread_mutex_unlock(&room->mutex);
+    if (is_full)
+        return fault_set(fault, FAULT_LIMIT, "there are %u already", watch->most);
     return watched != NULL || fault_set_memory(fault);
 }
 
@@ -112,6 +117,7 @@ void store_news_watch_end(struct store *store, struct store_watch *watch)
         watch->before->next = watch->next;
     else
         watched->first = watch->next;
+    watched->count--;
     if (watched->first == NULL) {
         HASH_DEL(room->mailboxes, watched);
         free(watched);

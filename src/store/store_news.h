@@ -1,5 +1,5 @@
-/* Who hears that a mailbox changed: sessions that look at it, in this process at once, on other
- * nodes of the same store by one coalesced notice. */
+/* Who hears that a mailbox changed, or that an account is no more: sessions that look at it, in
+ * this process at once, on other nodes of the same store by one coalesced notice. */
 #ifndef STORE_STORE_NEWS_H
 #define STORE_STORE_NEWS_H
 
@@ -15,7 +15,7 @@ enum store_news_kind {
     STORE_NEWS_CHANGED = 0, /* read what changed: store_changes_read */
     STORE_NEWS_ADDED,       /* one message came, and uid, flags and modseq are all that is new since
                                modseq - 1 */
-    STORE_NEWS_GONE         /* the mailbox was removed */
+    STORE_NEWS_GONE         /* the mailbox was removed, the account removed or disabled */
 };
 
 struct store_news {
@@ -28,7 +28,9 @@ struct store_news {
 
 /* Embedded in whoever looks at a mailbox. */
 struct store_watch {
-    int64_t mailbox;
+    int64_t
+        mailbox;   /* or an account (ids are of one thing only): of it only GONE is to be heeded */
+    unsigned most; /* watches of it there may be in this process with this one; 0 = any number */
     /* Called on a thread of the store, right after the commit and before whoever wrote is told; for
        one watch never twice at a time. Must be quick, must not block nor call this room. */
     void (*hear)(struct store_watch *watch, const struct store_news *news);
@@ -37,7 +39,7 @@ struct store_watch {
     uint64_t modseq; /* the last that was told */
 };
 
-/* From any thread. False: out of memory. */
+/* From any thread. FAULT_LIMIT: there are `most` of it already; FAULT_TEMPORARY: out of memory. */
 bool store_news_watch_begin(struct store *store, struct store_watch *watch, struct fault *fault);
 /* When it returns `hear` runs no more and will not be called again. */
 void store_news_watch_end(struct store *store, struct store_watch *watch);

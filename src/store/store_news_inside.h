@@ -12,7 +12,7 @@ void store_news_room_free(struct store_newsroom *room); /* nobody watches any mo
 /* Those who look in this process; nobody else hears of it. */
 void store_news_tell_here(struct store *store, const struct store_news *news);
 
-/* The mailboxes that somebody looks at, in any order; to be freed. NULL: none, or no memory. */
+/* The mailboxes and accounts that somebody looks at, in any order; to be freed. NULL: no memory. */
 int64_t *store_news_list_watched(struct store *store, size_t *count);
 
 /* Ends what goes between nodes; before the jobs' thread is gone nobody may publish any more. */

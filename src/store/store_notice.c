@@ -21,15 +21,16 @@ enum {
     POLLED_TEXT_MAX = 16 * 1024
 };
 
-/* What a notice says: "<who> <mailbox>:<modseq>,...", a mailbox that is gone without modseq, "*"
-   for all. */
+/* What a notice says: "<who> <mailbox>:<modseq>,...", a mailbox or an account that is gone without
+   modseq, "*" for all. */
 static const struct db_statement listen = {"SELECT 1", "LISTEN posthorn_news"};
 static const struct db_statement say = {"SELECT 1 WHERE $1 = ''",
                                         "SELECT pg_notify('posthorn_news', $1)"};
 
 struct store_notice {
     struct store *store;
-    struct db *db; /* the thread's; NULL while there is none */
+    struct db *db;  /* the thread's; NULL while there is none */
+    bool must_look; /* the thread's: something may have been missed */
     pthread_t thread;
     int wake; /* an eventfd */
     pthread_mutex_t mutex;
@@ -141,17 +142,6 @@ static bool has_waiting(struct store_notice *notice, bool *is_stopping)
 
 /* ---- from other nodes, and from the store itself ---- */
 
-/* Everybody looks for himself. */
-static void tell_all(struct store_notice *notice)
-{
-    size_t count;
-    int64_t *mailboxes = store_news_list_watched(notice->store, &count);
-    for (size_t i = 0; mailboxes != NULL && i < count; i++)
-        store_news_tell_here(notice->store, &(struct store_news){.kind = STORE_NEWS_CHANGED,
-                                                                 .mailbox = mailboxes[i]});
-    free(mailboxes);
-}
-
 static void hear(void *context, struct bytes text)
 {
     struct store_notice *notice = context;
@@ -162,7 +152,7 @@ static void hear(void *context, struct bytes text)
         (int64_t)who == store_self(notice->store))
         return;
     if (scan_take_char(&scan, '*')) {
-        tell_all(notice);
+        notice->must_look = true;
         return;
     }
     do {
@@ -186,14 +176,16 @@ static int compare_numbers(const void *left, const void *right)
     return *a < *b ? -1 : *a > *b;
 }
 
-/* Looks at some mailboxes, in order of their ids. False: the store cannot be read. */
+/* Looks at some mailboxes and accounts, in order of their ids. False: the store cannot be read. */
 static bool look_at(struct store_notice *notice, const int64_t *mailboxes, size_t count)
 {
     static const struct db_statement find = {
-        "SELECT id, modseq FROM mailbox WHERE id IN (SELECT value FROM json_each('[' || $1 || "
-        "']')) "
-        "ORDER BY id",
-        "SELECT id, modseq FROM mailbox WHERE id = ANY(('{' || $1 || '}')::bigint[]) ORDER BY id"};
+        "WITH w AS (SELECT value AS id FROM json_each('[' || $1 || ']')) "
+        "SELECT id, modseq FROM mailbox WHERE id IN (SELECT id FROM w) UNION ALL "
+        "SELECT id, 0 FROM account WHERE id IN (SELECT id FROM w) AND is_disabled = 0 ORDER BY 1",
+        "SELECT id, modseq FROM mailbox WHERE id = ANY(('{' || $1 || '}')::bigint[]) UNION ALL "
+        "SELECT id, 0 FROM account WHERE id = ANY(('{' || $1 || '}')::bigint[]) "
+        "AND is_disabled = 0 ORDER BY 1"};
     AUTO(buffer)
     list = BUFFER(POLLED_TEXT_MAX);
     AUTO(db_rows)
@@ -217,18 +209,19 @@ static bool look_at(struct store_notice *notice, const int64_t *mailboxes, size_
     return db_rows_finish(&rows, NULL);
 }
 
-static void look_at_all(struct store_notice *notice)
+/* False: not all could be looked at. */
+static bool look_at_all(struct store_notice *notice)
 {
     size_t count;
     int64_t *mailboxes = store_news_list_watched(notice->store, &count);
-    if (mailboxes == NULL)
-        return;
-    qsort(mailboxes, count, sizeof(*mailboxes), compare_numbers);
-    for (size_t i = 0; i < count; i += POLLED_AT_ONCE)
-        if (!look_at(notice, &mailboxes[i],
-                     count - i < POLLED_AT_ONCE ? count - i : POLLED_AT_ONCE))
-            break;
+    bool is_done = mailboxes != NULL;
+    if (is_done)
+        qsort(mailboxes, count, sizeof(*mailboxes), compare_numbers);
+    for (size_t i = 0; is_done && i < count; i += POLLED_AT_ONCE)
+        is_done =
+            look_at(notice, &mailboxes[i], count - i < POLLED_AT_ONCE ? count - i : POLLED_AT_ONCE);
     free(mailboxes);
+    return is_done;
 }
 
 /* ---- the thread ---- */
@@ -256,8 +249,7 @@ static bool listen_until(struct store_notice *notice, int64_t milliseconds)
         !db_wait_for_notices(notice->db, &listen, notice->wake, (int)milliseconds, hear, notice,
                              &was_deaf, NULL))
         return false;
-    if (was_deaf)
-        tell_all(notice);
+    notice->must_look = notice->must_look || was_deaf;
     return true;
 }
 
@@ -271,16 +263,20 @@ static void *carry(void *argument)
     struct store_notice *notice = argument;
     int64_t sent = 0; /* when, in monotonic milliseconds */
     int64_t looked = (int64_t)clock_monotonic_milliseconds();
+    int64_t poll_time = notice->store->news_poll;
     bool is_stopping = false;
     while (!is_stopping) {
         int64_t now = (int64_t)clock_monotonic_milliseconds();
         bool has_some = has_waiting(notice, &is_stopping);
+        /* The last words of a program that is soon gone. */
+        if (has_some && is_stopping && notice->db == NULL)
+            notice->db = store_reader_open(notice->store, NULL);
         if (has_some && notice->db != NULL && (is_stopping || now >= sent + STORE_NEWS_PAUSE)) {
             send_waiting(notice);
             sent = now;
             continue;
         }
-        int64_t next = looked + STORE_NEWS_POLL - now;
+        int64_t next = looked + poll_time - now;
         if (has_some && notice->db != NULL)
             next = least_of(next, sent + STORE_NEWS_PAUSE - now);
         if (is_stopping)
@@ -288,10 +284,10 @@ static void *carry(void *argument)
         if (!listen_until(notice, next > 0 ? next : 0))
             wait_for_wake(notice, STORE_NOTICE_RETRY);
         drain_wake(notice);
-        if (notice->db != NULL &&
-            clock_monotonic_milliseconds() >= (uint64_t)looked + STORE_NEWS_POLL) {
-            look_at_all(notice);
-            looked = (int64_t)clock_monotonic_milliseconds();
+        now = (int64_t)clock_monotonic_milliseconds();
+        if (notice->db != NULL && (notice->must_look || now >= looked + poll_time)) {
+            notice->must_look = !look_at_all(notice) && notice->must_look;
+            looked = now;
         }
     }
     store_reader_close(notice->db);

@@ -124,10 +124,144 @@ static void another_node_hears(void **state)
     store_close(other);
 }
 
+/* ---- what nobody tells ---- */
+
+static struct store *open_another(struct store_fixture *fixture, int64_t news_poll)
+{
+    struct fault fault = {0};
+    struct store_options options = {
+        .place = fixture->place, .draft_directory = fixture->directory, .news_poll = news_poll};
+    struct store *store = store_open(&options, &fault);
+    if (store == NULL)
+        fail_msg("%s", fault.message);
+    return store;
+}
+
+enum {
+    SOON = 20,          /* milliseconds between two looks */
+    NEVER = 3600 * 1000 /* none in a test */
+};
+
+/* A program that gives no notices is heard of all the same. */
+static void who_gives_no_notice_is_found_out(void **state)
+{
+    static const struct db_statement change = {
+        "UPDATE mailbox SET modseq = modseq + 1 WHERE id = $1", NULL};
+    static const struct db_statement disable = {"UPDATE account SET is_disabled = 1 WHERE id = $1",
+                                                NULL};
+    static const struct db_statement remove = {"DELETE FROM mailbox WHERE id = $1", NULL};
+    struct store_fixture *fixture = *state;
+    struct store *other = open_another(fixture, SOON);
+    int64_t junk = store_mailboxes_fixture_find(fixture, "Junk").id;
+    struct listener inbox;
+    struct listener gone;
+    struct listener account;
+    begin(other, &inbox, fixture->inbox);
+    begin(other, &gone, junk);
+    begin(other, &account, fixture->account);
+    store_fixture_execute(fixture, &change, DB_VALUES(db_number(fixture->inbox)));
+    wait_for(&inbox, STORE_NEWS_CHANGED, 2);
+    store_fixture_execute(fixture, &change, DB_VALUES(db_number(fixture->inbox)));
+    wait_for(&inbox, STORE_NEWS_CHANGED, 3);
+    store_fixture_execute(fixture, &remove, DB_VALUES(db_number(junk)));
+    wait_for(&gone, STORE_NEWS_GONE, 0);
+    /* An account is there as long as somebody may log in. */
+    assert_int_not_equal(account.last.kind, STORE_NEWS_GONE);
+    store_fixture_execute(fixture, &disable, DB_VALUES(db_number(fixture->account)));
+    wait_for(&account, STORE_NEWS_GONE, 0);
+    store_news_watch_end(other, &inbox.watch);
+    store_news_watch_end(other, &gone.watch);
+    store_news_watch_end(other, &account.watch);
+    store_close(other);
+}
+
+/* What happens while the connection for notices is away is heard of when there is one again. */
+static void a_lost_connection_loses_no_news(void **state)
+{
+    static const struct db_statement break_off = {
+        "SELECT 1", "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE pid <> pg_backend_pid() AND (query LIKE 'LISTEN %' "
+                    "OR query LIKE '%0 FROM account%')"};
+    struct store_fixture *fixture = *state;
+    struct store *other = open_another(fixture, NEVER);
+    struct listener listener;
+    begin(other, &listener, fixture->inbox);
+    for (uint64_t modseq = 2; modseq <= 4; modseq++) {
+        store_fixture_put(fixture, BYTES("Subject: x\r\n\r\n"));
+        wait_for(&listener, STORE_NEWS_CHANGED, modseq);
+        assert_true(store_fixture_number(fixture, &break_off, DB_NO_VALUES) >= 1);
+    }
+    store_news_watch_end(other, &listener.watch);
+    store_close(other);
+}
+
+/* A program that is gone at once has told what it did. */
+static void the_last_words_are_heard(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct listener listener;
+    begin(fixture->store, &listener, fixture->account);
+    struct store *other = open_another(fixture, NEVER);
+    store_news_publish(other,
+                       &(struct store_news){.kind = STORE_NEWS_GONE, .mailbox = fixture->account});
+    store_close(other);
+    wait_for(&listener, STORE_NEWS_GONE, 0);
+    store_news_watch_end(fixture->store, &listener.watch);
+}
+
+/* ---- limits ---- */
+
+static void so_many_watch_and_no_more(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_watch watches[3] = {0};
+    struct fault fault = {0};
+    for (size_t i = 0; i < 3; i++)
+        watches[i] = (struct store_watch){.mailbox = fixture->account, .most = 2, .hear = hear};
+    assert_true(store_news_watch_begin(fixture->store, &watches[0], &fault));
+    assert_true(store_news_watch_begin(fixture->store, &watches[1], &fault));
+    assert_false(store_news_watch_begin(fixture->store, &watches[2], &fault));
+    assert_int_equal(fault.kind, FAULT_LIMIT);
+    store_news_watch_end(fixture->store, &watches[0]);
+    assert_true(store_news_watch_begin(fixture->store, &watches[2], &fault));
+    store_news_watch_end(fixture->store, &watches[1]);
+    store_news_watch_end(fixture->store, &watches[2]);
+}
+
+/* RFC 3501 2.3.2 */
+static void recent_messages_are_given_out_once(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store *store = fixture->store;
+    struct store_watch watch = {.mailbox = 7, .hear = hear};
+    struct store_watch later = watch;
+    struct fault fault = {0};
+    assert_int_equal(store_news_recent(store, 7, 3, 9, true), 3);
+    assert_true(store_news_watch_begin(store, &watch, &fault));
+    assert_int_equal(store_news_recent(store, 7, 3, 9, false), 3);
+    assert_int_equal(store_news_recent(store, 7, 3, 9, true), 3);
+    assert_int_equal(store_news_recent(store, 7, 3, 9, true), 9);
+    assert_int_equal(store_news_recent(store, 7, 3, 12, false), 9);
+    assert_int_equal(store_news_recent(store, 7, 10, 12, true), 10);
+    assert_int_equal(store_news_recent(store, 8, 1, 12, true), 1);
+    assert_true(store_news_watch_begin(store, &later, &fault));
+    store_news_watch_end(store, &watch);
+    assert_int_equal(store_news_recent(store, 7, 3, 12, false), 12);
+    store_news_watch_end(store, &later);
+    assert_int_equal(store_news_recent(store, 7, 3, 12, false), 3);
+}
+
 static const struct CMUnitTest tests[] = {
     STORE_TEST(a_delivery_is_heard_before_it_is_answered),
     STORE_TEST(only_what_is_later_is_told),
     STORE_TEST(a_mailbox_that_goes_is_heard_of),
+    STORE_TEST(who_gives_no_notice_is_found_out),
+    STORE_TEST(so_many_watch_and_no_more),
+    STORE_TEST(recent_messages_are_given_out_once),
+    {"a_lost_connection_loses_no_news (PostgreSQL)", a_lost_connection_loses_no_news,
+     store_fixture_set_up_postgres, store_fixture_tear_down, NULL},
+    {"the_last_words_are_heard (PostgreSQL)", the_last_words_are_heard,
+     store_fixture_set_up_postgres, store_fixture_tear_down, NULL},
     {"another_node_hears (PostgreSQL)", another_node_hears, store_fixture_set_up_postgres,
      store_fixture_tear_down, NULL},
 };

@@ -9,6 +9,7 @@
 #include "cli/password_forms.h"
 #include "cli/password_input.h"
 #include "cli/report.h"
+#include "store/store_news.h"
 
 enum {
     REMOVED_AT_ONCE = 1000 /* messages of one job, so that a server's mail goes in between */
@@ -147,6 +148,13 @@ static bool set_disabled(struct admin *admin, struct db *db, void *context, stru
     return store_account_set_disabled(db, admin_operand(admin, 0), context != NULL, fault);
 }
 
+/* Servers that work on the store end its sessions. */
+static void tell_gone(struct admin *admin, int64_t account)
+{
+    store_news_publish(admin->store,
+                       &(struct store_news){.kind = STORE_NEWS_GONE, .mailbox = account});
+}
+
 static int run_remove(struct admin *admin)
 {
     char size[QUANTITY_TEXT_SIZE];
@@ -159,6 +167,8 @@ static int run_remove(struct admin *admin)
     /* No new mail comes while the old goes, slice by slice. */
     if (code == EX_OK)
         code = admin_job(admin, set_disabled, admin);
+    if (code == EX_OK)
+        tell_gone(admin, account.id);
     size_t count = account.used_messages > 0 ? 1 : 0;
     while (code == EX_OK && count > 0)
         code = admin_job(admin, remove_some, &count);
@@ -171,7 +181,12 @@ static int run_remove(struct admin *admin)
 
 static int run_disable(struct admin *admin)
 {
-    int code = admin_job(admin, set_disabled, admin);
+    struct store_account account;
+    int code = account_report_find(admin, &account);
+    if (code == EX_OK)
+        code = admin_job(admin, set_disabled, admin);
+    if (code == EX_OK)
+        tell_gone(admin, account.id);
     if (code == EX_OK)
         report_news(REPORT_PLAIN, "%s gets no mail now, and nobody can log in; its mail stays.",
                     admin->operands[0]);

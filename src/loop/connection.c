@@ -31,6 +31,11 @@ struct loop *connection_loop(const struct connection *connection)
     return connection->member.loop;
 }
 
+void connection_trust(struct connection *connection)
+{
+    listener_gate_trust(&connection->place);
+}
+
 /* ---- the end ---- */
 
 static void free_connection(struct connection *connection)

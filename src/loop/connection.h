@@ -44,4 +44,8 @@ struct loop *connection_loop(const struct connection *connection);
    its end when this returns. */
 void connection_resume(struct connection *connection);
 
+/* The peer has said who it is, and is counted by that: no longer by its address and network (many
+   people may share them), only among all connections. Loop's thread only. */
+void connection_trust(struct connection *connection);
+
 #endif

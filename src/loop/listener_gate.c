@@ -180,6 +180,19 @@ bool listener_gate_enter(struct listener_gate *gate, const struct sockaddr_stora
     return is_in;
 }
 
+void listener_gate_trust(struct listener_gate_place *place)
+{
+    struct listener_gate *gate = place->gate;
+    if (gate == NULL)
+        return;
+    pthread_mutex_lock(&gate->mutex);
+    forget_source(gate, place->address);
+    forget_source(gate, place->prefix);
+    pthread_mutex_unlock(&gate->mutex);
+    place->address = NULL;
+    place->prefix = NULL;
+}
+
 void listener_gate_leave(struct listener_gate_place *place)
 {
     struct listener_gate *gate = place->gate;

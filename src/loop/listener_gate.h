@@ -20,6 +20,9 @@ struct listener_gate_place {
 bool listener_gate_enter(struct listener_gate *gate, const struct sockaddr_storage *address,
                          struct listener_gate_place *place, enum listener_refusal *why);
 
+/* The connection no longer counts for its address and its prefix. */
+void listener_gate_trust(struct listener_gate_place *place);
+
 /* The place is zero again. */
 void listener_gate_leave(struct listener_gate_place *place);
 

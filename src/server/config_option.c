@@ -452,7 +452,9 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .least = 1,
             .most = 1000000,
             .summary = "Connections from one address",
-            .text = "",
+            .text =
+                "An IMAP connection counts until somebody has logged in: behind one address may "
+                "be a whole office. Then limit-sessions-account holds.",
         },
     [CONFIG_LIMIT_CONNECTIONS_PREFIX] =
         {
@@ -504,6 +506,18 @@ static const struct config_option options[CONFIG_OPTIONS] = {
             .summary =
                 "Recipients at other servers that an account may write to in an hour; 0 = any",
             .text = "",
+        },
+    [CONFIG_LIMIT_SESSIONS_ACCOUNT] =
+        {
+            .name = "limit-sessions-account",
+            .type = CONFIG_NUMBER,
+            .change = CONFIG_AT_RELOAD,
+            .value = "100",
+            .unit = "sessions",
+            .least = 1,
+            .most = 1000000,
+            .summary = "IMAP sessions of one account, on each server",
+            .text = "A mail program opens some five; many people may share a mailbox.",
         },
     [CONFIG_LOG_LEVEL] =
         {

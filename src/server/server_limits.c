@@ -33,6 +33,7 @@ void server_limits_of_sessions(const struct config *config, struct session_limit
         .least_rate = number(config, CONFIG_LIMIT_LEAST_RATE),
     };
     *limits = (struct session_limits){
+        .account_sessions = number(config, CONFIG_LIMIT_SESSIONS_ACCOUNT),
         .outside = smtp,
         .submission = smtp,
         .lmtp = smtp,

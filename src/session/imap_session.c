@@ -212,6 +212,7 @@ static void stop(void *engine, int64_t now)
 static void free_session(struct imap_session *session)
 {
     session_login_free(session->login);
+    session_presence_end(session->presence);
     imap_session_command_drop(session);
     imap_selection_free(session->context.selection);
     /* Behind those who borrow the command in hand. */
@@ -273,6 +274,7 @@ static void *open_session(void *context, struct connection *connection,
     session->services = service->services;
     session->connection = connection;
     session->login_told.run = imap_session_auth_told;
+    session->account_gone.run = imap_session_auth_gone;
     session->told.run = told;
     session->news.run = hear_news;
     session->result = IMAP_RESULT;

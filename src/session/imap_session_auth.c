@@ -16,9 +16,37 @@ static void refuse_login(struct imap_session *session, enum imap_status status, 
     imap_server_finish(session->engine, status, code, text, now);
 }
 
+/* False: it was refused. */
+static bool begin_presence(struct imap_session *session, int64_t now)
+{
+    struct fault fault;
+    session->presence = session_presence_begin(
+        session->services, &session->identity, session_login_account(session->login)->id,
+        session_services_limits(session->services).account_sessions, &session->account_gone,
+        &fault);
+    if (session->presence != NULL)
+        return true;
+    if (fault.kind == FAULT_LIMIT) {
+        struct log_line line;
+        session_identity_log(&session->identity, session->services, LOG_LEVEL_WARNING,
+                             "too-many-sessions", &line);
+        log_string(&line, "user", session_login_account(session->login)->login);
+        log_end(&line);
+        /* RFC 5530 3 */
+        refuse_login(session, IMAP_NO, BYTES("LIMIT"), "Too many sessions of this account", now);
+    } else {
+        imap_session_auth_end(session);
+        imap_session_refuse_memory(session, &fault, now);
+    }
+    return false;
+}
+
 static void accept_login(struct imap_session *session, int64_t now)
 {
     struct fault fault;
+    if (!begin_presence(session, now))
+        return;
+    connection_trust(session->connection);
     session->account = malloc(sizeof *session->account);
     if (session->account == NULL) {
         fault_set_memory(&fault);
@@ -112,6 +140,17 @@ void imap_session_auth_told(struct loop_task *task)
         (struct imap_session *)((char *)task - offsetof(struct imap_session, login_told));
     int64_t now = loop_now(session->identity.loop);
     hear_login(session, session_login_status(session->login), now);
+    imap_session_go_on(session, now);
+    connection_resume(session->connection);
+}
+
+void imap_session_auth_gone(struct loop_task *task)
+{
+    struct imap_session *session =
+        (struct imap_session *)((char *)task - offsetof(struct imap_session, account_gone));
+    int64_t now = loop_now(session->identity.loop);
+    /* RFC 5530 3 */
+    imap_server_bye(session->engine, "CONTACTADMIN", "The account was removed or disabled", now);
     imap_session_go_on(session, now);
     connection_resume(session->connection);
 }

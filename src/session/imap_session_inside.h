@@ -9,6 +9,7 @@
 #include "session/imap_searching.h"
 #include "session/imap_session.h"
 #include "session/session_login.h"
+#include "session/session_presence.h"
 #include "wire/deflate.h"
 
 /* Where the command in hand stands; it goes down this list, and may leave steps out. */
@@ -74,6 +75,8 @@ struct imap_session {
     struct session_login *login;
     struct loop_task login_told;
     struct store_account *account; /* NULL: nobody has logged in */
+    struct session_presence *presence;
+    struct loop_task account_gone;
 
     struct imap_context context; /* has the selection too */
     struct loop_task told;       /* a job of the family or of the selection has come back */
@@ -118,6 +121,8 @@ void imap_session_auth_respond(struct imap_session *session, struct bytes respon
 void imap_session_auth_tick(struct imap_session *session, int64_t now);
 void imap_session_auth_told(struct loop_task *task);
 void imap_session_auth_end(struct imap_session *session);
+/* The account was removed or disabled. */
+void imap_session_auth_gone(struct loop_task *task);
 
 /* imap_session_command.c */
 void imap_session_command_begin(struct imap_session *session, const struct imap_command *command,

@@ -7,6 +7,7 @@
 #include "session/pop3_maildrop.h"
 #include "session/pop3_reading.h"
 #include "session/session_login.h"
+#include "session/session_presence.h"
 
 struct pop3_session {
     const struct pop3_session_service *service;
@@ -21,6 +22,9 @@ struct pop3_session {
     struct session_login *login;
     bool is_final_awaited; /* the last word of the mechanism was sent: an empty response comes */
     struct loop_task login_told;
+
+    struct session_presence *presence;
+    struct loop_task account_gone;
 
     struct pop3_maildrop *maildrop;
     struct loop_task maildrop_told;
@@ -95,7 +99,16 @@ static void open_maildrop(struct pop3_session *session, int64_t now)
 {
     struct fault fault;
     int64_t mailbox = session_login_account(session->login)->inbox;
+    int64_t account = session_login_account(session->login)->id;
     end_login(session);
+    /* Somebody may have logged in before, whose maildrop was in use. */
+    session_presence_end(session->presence);
+    session->presence = session_presence_begin(session->services, &session->identity, account, 0,
+                                               &session->account_gone, &fault);
+    if (session->presence == NULL) {
+        refuse_memory(session, &fault, now);
+        return;
+    }
     session->maildrop =
         pop3_maildrop_new(session->services, session->service->locks, &session->identity, mailbox,
                           &session->maildrop_told, &fault);
@@ -328,6 +341,16 @@ static void reading_told(struct loop_task *task)
     connection_resume(session->connection);
 }
 
+/* Whoever may not read must not read on, not even the message in hand. */
+static void account_gone(struct loop_task *task)
+{
+    struct pop3_session *session =
+        (struct pop3_session *)((char *)task - offsetof(struct pop3_session, account_gone));
+    pop3_server_fail(session->engine, "the account was removed or disabled");
+    go_on(session, loop_now(session->identity.loop));
+    connection_resume(session->connection);
+}
+
 /* ---- the face ---- */
 
 static size_t feed(void *engine, struct bytes in, int64_t now)
@@ -431,6 +454,7 @@ static void stop(void *engine, int64_t now)
 static void free_session(struct pop3_session *session)
 {
     session_login_free(session->login);
+    session_presence_end(session->presence);
     pop3_reading_free(session->reading);
     /* Before the list of messages that it borrows. */
     pop3_server_free(session->engine);
@@ -494,6 +518,7 @@ static void *open_session(void *context, struct connection *connection,
     session->login_told.run = login_told;
     session->maildrop_told.run = maildrop_told;
     session->reading_told.run = reading_told;
+    session->account_gone.run = account_gone;
     session_identity_init(&session->identity, service->services, "pop3", connection, peer);
     session->mechanisms = session_tls_mechanisms(service->services, NULL, service->allows_clear);
     const struct pop3_server_options options = {

@@ -25,6 +25,7 @@ enum {
 /* What may be changed while the server runs; 0 = the default of each. A connection keeps what stood
  * when it was opened. */
 struct session_limits {
+    unsigned account_sessions; /* IMAP sessions of one account; 0 = any number */
     struct smtp_server_limits outside;
     struct smtp_server_limits submission;
     struct smtp_server_limits lmtp;

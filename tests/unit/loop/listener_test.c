@@ -234,6 +234,29 @@ static void gate_counts_addresses_and_prefixes(void **state)
     listener_gate_free(NULL);
 }
 
+/* Who is known by name makes room for others from there, but not in the whole house. */
+static void gate_forgets_where_the_known_come_from(void **state)
+{
+    (void)state;
+    const struct listener_limits limits = {.all = 3, .by_address = 1, .by_prefix = 1};
+    struct listener_gate *gate = listener_gate_new(&limits, NULL);
+    struct listener_gate_place places[4] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(enter(gate, "192.0.2.1", &places[i]), is_in);
+        if (i < 2) {
+            assert_int_equal(enter(gate, "192.0.2.1", &places[3]), LISTENER_TOO_MANY_FROM_ADDRESS);
+            assert_int_equal(enter(gate, "192.0.2.2", &places[3]), LISTENER_TOO_MANY_FROM_PREFIX);
+        }
+        listener_gate_trust(&places[i]);
+        listener_gate_trust(&places[i]);
+    }
+    assert_int_equal(enter(gate, "192.0.2.1", &places[3]), LISTENER_TOO_MANY);
+    for (size_t i = 0; i < 3; i++)
+        listener_gate_leave(&places[i]);
+    listener_gate_trust(&places[3]);
+    listener_gate_free(gate);
+}
+
 static void gate_changes_its_mind(void **state)
 {
     (void)state;
@@ -491,6 +514,7 @@ int main(void)
         cmocka_unit_test(everybody_may_connect_to_a_socket),
         cmocka_unit_test(other_files_stay),
         cmocka_unit_test(gate_counts_addresses_and_prefixes),
+        cmocka_unit_test(gate_forgets_where_the_known_come_from),
         cmocka_unit_test(gate_changes_its_mind),
         cmocka_unit_test(gate_without_memory_lets_nobody_in),
         cmocka_unit_test(refused_clients_are_told),

@@ -109,6 +109,7 @@ static void defaults_are_those_of_the_manual(void **state)
         {CONFIG_LIMIT_HOPS, 50},
         {CONFIG_LIMIT_CONNECTIONS_ADDRESS, 30},
         {CONFIG_LIMIT_CONNECTIONS_PREFIX, 100},
+        {CONFIG_LIMIT_SESSIONS_ACCOUNT, 100},
         {CONFIG_LOG_LEVEL, 2},
         {CONFIG_LOG_FORMAT, 0},
     };

@@ -5,6 +5,8 @@
 
 #include "base/buffer.h"
 #include "session/session_house.h"
+#include "store/store_accounts.h"
+#include "store/store_news.h"
 
 enum {
     COMMAND_MAX = 64 * 1024
@@ -191,6 +193,72 @@ static void who_only_looks_leaves_them_recent(void **state)
     house_check(*state);
 }
 
+/* ---- accounts ---- */
+
+static int set_up_for_two(void **state)
+{
+    static const struct house_wish wish = {.imap = &imap_session_listener_face,
+                                           .limits = {.account_sessions = 2}};
+    *state = house_open(&wish);
+    return 0;
+}
+
+static void an_account_has_so_many_sessions(void **state)
+{
+    struct caller first = call(*state, NULL, NULL);
+    struct caller second = call(*state, NULL, NULL);
+    struct caller third = house_call(*state, HOUSE_IMAP);
+    caller_command(&third, "LOGIN ann@home.example secret", "NO [LIMIT]");
+    caller_command(&third, "AUTHENTICATE PLAIN AGFubkBob21lLmV4YW1wbGUAc2VjcmV0", "NO [LIMIT]");
+    assert_true(house_log_has(*state, "imap.too-many-sessions"));
+    caller_command(&third, "LOGIN bob@home.example secret", "OK");
+    caller_command(&first, "LOGOUT", "OK");
+    caller_hear_end(&first);
+    house_wait_for_log(*state, "imap.closed");
+    struct caller fourth = call(*state, NULL, "SELECT INBOX");
+    caller_hang_up(&first);
+    caller_hang_up(&second);
+    caller_hang_up(&third);
+    caller_hang_up(&fourth);
+    house_check(*state);
+}
+
+static void tell_gone(struct house *house, const char *login)
+{
+    struct store_account account;
+    bool is_found = false;
+    assert_true(
+        store_account_find(house->reader, bytes_from_string(login), &account, &is_found, NULL) &&
+        is_found);
+    store_news_publish(house->store,
+                       &(struct store_news){.kind = STORE_NEWS_GONE, .mailbox = account.id});
+}
+
+static void sessions_of_an_account_that_goes_end(void **state)
+{
+    struct caller idle = call(*state, NULL, "SELECT INBOX");
+    struct caller quiet = call(*state, NULL, NULL);
+    struct caller reading = house_call(*state, HOUSE_POP3);
+    struct caller other = house_call(*state, HOUSE_IMAP);
+    caller_command(&other, "LOGIN bob@home.example secret", "OK");
+    caller_ask(&reading, "USER ann@home.example\r\n", "+OK");
+    caller_ask(&reading, "PASS secret\r\n", "+OK");
+    caller_say(&idle, "i IDLE\r\n");
+    caller_hear(&idle, "+ ");
+    tell_gone(*state, "ann@home.example");
+    caller_hear(&idle, "* BYE [CONTACTADMIN] ");
+    caller_hear_end(&idle);
+    caller_hear(&quiet, "* BYE [CONTACTADMIN] ");
+    caller_hear_end(&quiet);
+    caller_hear_end(&reading);
+    caller_command(&other, "NOOP", "OK");
+    caller_hang_up(&idle);
+    caller_hang_up(&quiet);
+    caller_hang_up(&reading);
+    caller_hang_up(&other);
+    house_check(*state);
+}
+
 #define HOUSE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, house_tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -198,6 +266,9 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(who_was_away_too_long_hears_of_all_that_is_not_there),
     HOUSE_TEST(recent_is_told_to_one_session),
     HOUSE_TEST(who_only_looks_leaves_them_recent),
+    cmocka_unit_test_setup_teardown(an_account_has_so_many_sessions, set_up_for_two,
+                                    house_tear_down),
+    HOUSE_TEST(sessions_of_an_account_that_goes_end),
 };
 
 UNIT_MAIN(tests)

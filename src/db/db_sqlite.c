@@ -250,9 +250,11 @@ static bool open_handle(struct db_sqlite *sqlite, struct fault *fault)
     if (code != SQLITE_OK)
         return set_fault(sqlite, code, fault);
     sqlite3_busy_handler(sqlite->handle, wait_for_lock, sqlite);
-    sqlite3_wal_hook(sqlite->handle, count_log, sqlite);
-    if (set_log_mode(sqlite, fault) && set_pragmas(sqlite, fault))
+    if (set_log_mode(sqlite, fault) && set_pragmas(sqlite, fault)) {
+        /* Behind the pragmas: that of autocheckpoint takes any other hook away. */
+        sqlite3_wal_hook(sqlite->handle, count_log, sqlite);
         return true;
+    }
     if (sqlite3_errcode(sqlite->handle) == SQLITE_NOTADB)
         fault_set(fault, FAULT_PERMANENT, "%.150s is not a store of posthorn", sqlite->base.place);
     return false;

@@ -42,7 +42,10 @@ struct relay_table;
 /* A rule is a line of words: "from=@example.org to=example.com host=smtp.example.net:587
    user=ann@example.net tls=verified connections=5 letters=50 minute=600". from: an address or
    "@domain" of senders; to: a domain, or ".domain" with all below it; both left out: all mail. The
-   first rule that fits holds. host=mx: by MX after all. Passwords are not in the rule: `secrets`
+   first rule that fits holds. host: a name or an address, IPv6 in brackets; without a port 25, with
+   tls=implicit 465. host=mx, or none: by MX after all, perhaps with demands, which then hold for
+   all senders. tls: opportunistic, required, verified or none; implicit alone or joined by a comma
+   ("implicit,required"). Passwords are not in the rule: `secrets`
    has lines "HOST USER PASSWORD" (HOST as in the rule, with or without port), and "#" begins a
    comment. With a user the default of tls is verified, else opportunistic. FAULT_SYNTAX: says which
    rule and what is wrong. */

@@ -214,7 +214,9 @@ CREATE TABLE outbound_recipient(
   last_host TEXT NOT NULL DEFAULT '',
   PRIMARY KEY(message, number)
 ) WITHOUT ROWID;
-CREATE INDEX outbound_recipient_by_route ON outbound_recipient(route, state, due);
+-- What the queue is counted by reads this alone.
+CREATE INDEX outbound_recipient_by_route
+  ON outbound_recipient(route, state, due, attempts);
 
 -- Routes that failed as a whole.
 CREATE TABLE outbound_route(

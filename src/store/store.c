@@ -135,6 +135,7 @@ struct store *store_open(const struct store_options *options, struct fault *faul
         fault_set_memory(fault);
         return NULL;
     }
+    pthread_mutex_init(&store->outbound_mutex, NULL);
     store->news = store_news_room_new(fault);
     if (store->news == NULL || !set_places(store, options, fault) ||
         !start_jobs(store, options, fault) || !begin_ids(store, fault)) {
@@ -152,6 +153,7 @@ void store_close(struct store *store)
     store_jobs_stop(store->jobs);
     store_news_stop(store);
     store_news_room_free(store->news);
+    pthread_mutex_destroy(&store->outbound_mutex);
     if (store->own_directory != NULL)
         remove_own_directory(store->own_directory);
     free(store->own_directory);
@@ -219,6 +221,12 @@ int64_t store_id_make(struct store *store)
             next = (last_time + 1) << (ID_NODE_BITS + ID_COUNT_BITS) | node;
     } while (!atomic_compare_exchange_weak(&store->last_id, &last, next));
     return next;
+}
+
+int64_t store_id_of_time(int64_t time)
+{
+    int64_t milliseconds = time / 1000 - id_epoch_milliseconds;
+    return milliseconds <= 0 ? 0 : milliseconds << (ID_NODE_BITS + ID_COUNT_BITS);
 }
 
 void store_submit(struct store *store, struct store_job *job)

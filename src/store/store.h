@@ -51,4 +51,8 @@ int64_t store_self(const struct store *store);
 /* A new id: 64 bits, positive, ordered by time, unique over nodes. From any thread. */
 int64_t store_id_make(struct store *store);
 
+/* No id that was made before that time (microseconds since 1970) is as large as this; those made
+   later are. Clocks of nodes differ. */
+int64_t store_id_of_time(int64_t time);
+
 #endif

@@ -85,3 +85,70 @@ size_t store_body_weigh(const struct store_draft *draft, const struct message_pa
     return (size_t)store_draft_size(draft) + parsed->header.length + parsed->envelope.length +
            parsed->structure.length;
 }
+
+/* What of the range lies in one part; *got is how much. */
+static bool read_part(struct db *db, int64_t id, uint64_t offset, size_t size, struct buffer *out,
+                      size_t *got, bool *is_found, struct fault *fault)
+{
+    static const struct db_statement first = {
+        "SELECT substr(data, $2, $3) FROM body WHERE id = $1",
+        "SELECT substr(data, $2::int, $3::int) FROM body WHERE id = $1"};
+    static const struct db_statement other = {
+        "SELECT substr(data, $2, $3) FROM body_part WHERE body = $1 AND number = $4",
+        "SELECT substr(data, $2::int, $3::int) FROM body_part WHERE body = $1 AND number = $4"};
+    uint64_t number = offset / STORE_PART_SIZE;
+    uint64_t from = offset % STORE_PART_SIZE;
+    if (size > STORE_PART_SIZE - from)
+        size = (size_t)(STORE_PART_SIZE - from);
+    const struct db_value values[] = {db_number(id), db_number((int64_t)from + 1),
+                                      db_number((int64_t)size), db_number((int64_t)number)};
+    AUTO(db_rows)
+    rows = {0};
+    if (!db_query_one(db, number == 0 ? &first : &other, values, number == 0 ? 3 : 4, &rows,
+                      is_found, fault))
+        return false;
+    if (!*is_found)
+        return true;
+    struct bytes data = db_rows_bytes(&rows, 0);
+    if (data.length != size)
+        return fault_set(fault, FAULT_TEMPORARY, "body %lld is shorter than it should be",
+                         (long long)id);
+    buffer_append(out, data);
+    *got = size;
+    return !buffer_is_failed(out) || fault_set_memory(fault);
+}
+
+bool store_body_read(struct db *db, int64_t id, uint64_t offset, size_t size, struct buffer *out,
+                     bool *is_found, struct fault *fault)
+{
+    *is_found = true;
+    while (size > 0) {
+        size_t got;
+        if (!read_part(db, id, offset, size, out, &got, is_found, fault))
+            return false;
+        if (!*is_found)
+            return true;
+        offset += got;
+        size -= got;
+    }
+    return true;
+}
+
+/* On PostgreSQL two removals at the same time would each see the other's use and leave the body
+   behind; whoever comes second waits for the lock, and sees then what the first has done. */
+bool store_body_remove_unused(struct db *db, struct bytes ids, struct fault *fault)
+{
+    static const struct db_statement lock = {
+        "SELECT 1 WHERE $1 = ''", "SELECT id FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[])"
+                                  " ORDER BY id FOR UPDATE"};
+    static const struct db_statement unused = {
+        "DELETE FROM body WHERE id IN (SELECT value FROM json_each('[' || $1 || ']')) "
+        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)",
+        "DELETE FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[]) "
+        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
+        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)"};
+    if (db_kind(db) == DB_POSTGRES && !db_send(db, &lock, DB_VALUES(db_text(ids)), fault))
+        return false;
+    return db_send(db, &unused, DB_VALUES(db_text(ids)), fault);
+}

@@ -4,9 +4,12 @@
 #include "base/buffer.h"
 #include "db/db.h"
 #include "store/store_body.h"
+#include "store/store_delivery_inside.h"
 #include "store/store_news.h"
+#include "store/store_outbound_inside.h"
 
 enum {
+    ID_TEXT_MAX = 24,
     WEIGHT_OF_ROW = 512 /* bytes that a recipient's rows weigh, besides prefix or addresses */
 };
 
@@ -37,17 +40,20 @@ static bool find_outcome(struct db *db, struct store_delivery_local *local, int6
 }
 
 /* Within the quota or not at all: the row is locked from here to the commit. */
-static bool count_in_account(struct db *db, const struct store_delivery_local *local, int64_t size,
+static bool count_in_account(struct db *db, const struct store_delivery *delivery,
+                             const struct store_delivery_local *local, int64_t size,
                              bool *is_counted, struct fault *fault)
 {
     static const struct db_statement count = {
         "UPDATE account SET used_bytes = used_bytes + $2, used_messages = used_messages + 1 "
-        "WHERE id = $1 AND (quota_bytes = 0 OR used_bytes + $2 <= quota_bytes) "
-        "AND (quota_messages = 0 OR used_messages < quota_messages)",
+        "WHERE id = $1 AND ($3 = 1 OR ((quota_bytes = 0 OR used_bytes + $2 <= quota_bytes) "
+        "AND (quota_messages = 0 OR used_messages < quota_messages)))",
         NULL};
     uint64_t changed;
-    if (!db_execute(db, &count, DB_VALUES(db_number(local->account), db_number(size)), &changed,
-                    fault))
+    if (!db_execute(
+            db, &count,
+            DB_VALUES(db_number(local->account), db_number(size), db_number(delivery->is_report)),
+            &changed, fault))
         return false;
     *is_counted = changed == 1;
     return true;
@@ -126,8 +132,8 @@ static bool write_at_once(struct db *db, const struct store_delivery *delivery,
         "SELECT 0, NULL, NULL",
         "WITH counted AS (UPDATE account SET used_bytes = used_bytes + $4, "
         "used_messages = used_messages + 1 WHERE id = $2 "
-        "AND (quota_bytes = 0 OR used_bytes + $4 <= quota_bytes) "
-        "AND (quota_messages = 0 OR used_messages < quota_messages) RETURNING id), "
+        "AND ($12 = 1 OR ((quota_bytes = 0 OR used_bytes + $4 <= quota_bytes) "
+        "AND (quota_messages = 0 OR used_messages < quota_messages))) RETURNING id), "
         "placed AS (UPDATE mailbox SET uidnext = uidnext + 1, modseq = modseq + 1, "
         "messages = messages + 1, unseen = unseen + $5, deleted = deleted + $6, "
         "bytes = bytes + $4 WHERE id = $1 AND account = (SELECT id FROM counted) "
@@ -142,14 +148,15 @@ static bool write_at_once(struct db *db, const struct store_delivery *delivery,
     bool has_row;
     AUTO(db_rows)
     rows = {0};
-    if (!db_query_one(
-            db, &write,
-            DB_VALUES(db_number(local->mailbox), db_number(local->account), db_number(delivery->id),
-                      db_number(size), db_number((local->flags & STORE_FLAG_SEEN) == 0),
-                      db_number((local->flags & STORE_FLAG_DELETED) != 0), db_number(local->flags),
-                      db_number(delivery->received), db_number((int64_t)local->prefix.length),
-                      db_bytes(local->prefix), number_of(delivery, local)),
-            &rows, &has_row, fault))
+    if (!db_query_one(db, &write,
+                      DB_VALUES(db_number(local->mailbox), db_number(local->account),
+                                db_number(delivery->id), db_number(size),
+                                db_number((local->flags & STORE_FLAG_SEEN) == 0),
+                                db_number((local->flags & STORE_FLAG_DELETED) != 0),
+                                db_number(local->flags), db_number(delivery->received),
+                                db_number((int64_t)local->prefix.length), db_bytes(local->prefix),
+                                number_of(delivery, local), db_number(delivery->is_report)),
+                      &rows, &has_row, fault))
         return false;
     *is_counted = has_row && db_rows_number(&rows, 0) == 1;
     *is_found = has_row && !db_rows_is_null(&rows, 1);
@@ -165,7 +172,7 @@ static bool write_in_steps(struct db *db, const struct store_delivery *delivery,
                            bool *is_found, struct fault *fault)
 {
     *is_found = false;
-    if (!count_in_account(db, local, size, is_counted, fault))
+    if (!count_in_account(db, delivery, local, size, is_counted, fault))
         return false;
     if (!*is_counted)
         return true;
@@ -201,7 +208,8 @@ static bool write_outbound(struct db *db, const struct store_delivery *delivery,
 {
     static const struct db_statement message = {
         "INSERT INTO outbound_message(id, account, sender, envelope_id, return_content, body_kind, "
-        "is_utf8, prefix, owner, created) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "is_utf8, prefix, owner, created) VALUES($1, $2, $3, $4, $5, $6, $7, $8, "
+        "COALESCE((SELECT id FROM outbound_runner WHERE id = $9 AND process = $11), 0), $10)",
         NULL};
     static const struct db_statement recipient = {
         "INSERT INTO outbound_recipient(message, number, recipient, route, original_recipient, "
@@ -212,7 +220,8 @@ static bool write_outbound(struct db *db, const struct store_delivery *delivery,
                            db_text(delivery->sender), db_text(delivery->envelope_id),
                            db_number(delivery->return_content), db_number(delivery->body_kind),
                            db_number(delivery->is_utf8), db_bytes(delivery->far_prefix),
-                           db_number(store_self(delivery->store)), db_number(delivery->received)),
+                           db_number(store_outbound_runner(delivery->store)),
+                           db_number(delivery->received), db_number(store_self(delivery->store))),
                  fault))
         return false;
     for (size_t i = 0; i < delivery->far_count; i++) {
@@ -244,32 +253,64 @@ static bool refuse(const struct store_delivery_local *local, struct fault *fault
     return fault_set(fault, FAULT_PERMANENT, "the mailbox is no longer there");
 }
 
-static bool run(struct store_job *job, struct db *db, struct fault *fault)
+/* *kept: of its mailboxes. *refused: the first that was not served, or NULL. */
+static bool write_locals(struct db *db, struct store_delivery *delivery, size_t *kept,
+                         const struct store_delivery_local **refused, struct fault *fault)
 {
-    struct store_delivery *delivery = (struct store_delivery *)job;
-    const struct store_delivery_local *refused = NULL;
-    size_t kept = delivery->far_count;
-    if (!store_body_write(db, delivery->id, delivery->draft, delivery->parsed, delivery->received,
-                          fault))
-        return false;
+    *kept = 0;
+    *refused = NULL;
     for (size_t i = 0; i < delivery->local_count; i++) {
         if (!write_local(db, delivery, &delivery->locals[i], fault))
             return false;
         if (delivery->locals[i].outcome == STORE_DELIVERY_KEPT)
-            kept++;
-        else if (refused == NULL)
-            refused = &delivery->locals[i];
-        if (refused != NULL && delivery->is_all_or_nothing)
-            return refuse(refused, fault);
+            ++*kept;
+        else if (*refused == NULL)
+            *refused = &delivery->locals[i];
+        if (*refused != NULL && delivery->is_all_or_nothing)
+            return refuse(*refused, fault);
     }
-    if (kept == 0 && refused != NULL)
-        return refuse(refused, fault);
-    return delivery->far_count == 0 || write_outbound(db, delivery, fault);
+    return true;
 }
 
-static void tell(struct store_job *job, struct store *store)
+static bool count_sending(struct db *db, struct store_delivery *delivery, struct fault *fault)
 {
-    const struct store_delivery *delivery = (const struct store_delivery *)job;
+    struct fault why = {0};
+    delivery->is_over_sending_limit = false;
+    if (delivery->sending_limits == NULL || delivery->far_count == 0)
+        return true;
+    if (store_sending_count(db, delivery->account, delivery->received, delivery->far_count,
+                            delivery->sending_limits, &why))
+        return true;
+    delivery->is_over_sending_limit = why.kind == FAULT_LIMIT;
+    if (fault != NULL)
+        *fault = why;
+    return false;
+}
+
+bool store_delivery_write(struct db *db, struct store_delivery *delivery, struct fault *fault)
+{
+    const struct store_delivery_local *refused;
+    size_t kept;
+    if (!count_sending(db, delivery, fault) ||
+        !store_body_write(db, delivery->id, delivery->draft, delivery->parsed, delivery->received,
+                          fault) ||
+        !write_locals(db, delivery, &kept, &refused, fault))
+        return false;
+    if (delivery->far_count > 0)
+        return write_outbound(db, delivery, fault);
+    if (kept > 0 || refused == NULL)
+        return true;
+    if (!delivery->is_report)
+        return refuse(refused, fault);
+    AUTO(buffer)
+    id = BUFFER(ID_TEXT_MAX);
+    buffer_append_unsigned(&id, (uint64_t)delivery->id);
+    return buffer_is_failed(&id) ? fault_set_memory(fault)
+                                 : store_body_remove_unused(db, buffer_bytes(&id), fault);
+}
+
+void store_delivery_tell(const struct store_delivery *delivery, struct store *store)
+{
     for (size_t i = 0; i < delivery->local_count; i++) {
         const struct store_delivery_local *local = &delivery->locals[i];
         if (local->outcome != STORE_DELIVERY_KEPT)
@@ -281,9 +322,21 @@ static void tell(struct store_job *job, struct store *store)
                                   .flags = local->flags};
         store_news_publish(store, &news);
     }
+    if (delivery->far_count > 0)
+        store_outbound_watch_tell(store, delivery);
 }
 
-static size_t weigh(const struct store_delivery *delivery)
+static bool run(struct store_job *job, struct db *db, struct fault *fault)
+{
+    return store_delivery_write(db, (struct store_delivery *)job, fault);
+}
+
+static void tell(struct store_job *job, struct store *store)
+{
+    store_delivery_tell((const struct store_delivery *)job, store);
+}
+
+size_t store_delivery_weigh(const struct store_delivery *delivery)
 {
     size_t weight = store_body_weigh(delivery->draft, delivery->parsed);
     for (size_t i = 0; i < delivery->local_count; i++)
@@ -298,10 +351,12 @@ void store_delivery_submit(struct store_delivery *delivery)
     struct store_job *job = &delivery->job;
     job->run = run;
     job->tell = tell;
-    job->weight = weigh(delivery);
+    job->weight = store_delivery_weigh(delivery);
     job->mailboxes = delivery->local_count == 0 ? NULL : &delivery->locals[0].mailbox;
     job->mailbox_count = delivery->local_count;
     job->mailbox_stride = sizeof(delivery->locals[0]);
+    /* What one account sends is counted by one batch at a time. */
+    job->account = delivery->sending_limits != NULL ? delivery->account : 0;
     job->has_own_keys = true;
     store_submit(delivery->store, job);
 }

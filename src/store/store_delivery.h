@@ -78,6 +78,9 @@ struct store_delivery {
        FAULT_LIMIT (quota) or FAULT_PERMANENT (no mailbox); the outcomes say whose fault it was.
        Else (LMTP) the others are kept, and the job fails only when nobody could be served. */
     bool is_all_or_nothing;
+    /* From ourselves: quotas do not hold it up, and when nobody can have it, it is lost without
+       fault. */
+    bool is_report;
 };
 
 /* Sets the job up and submits it. `job.done` is the caller's. */

@@ -2,6 +2,7 @@
 #ifndef STORE_STORE_INSIDE_H
 #define STORE_STORE_INSIDE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "db/db.h"
@@ -13,6 +14,7 @@ enum {
 
 struct store_jobs;
 struct store_newsroom;
+struct store_outbound_watch;
 
 struct store {
     char *place; /* as the driver is to open it */
@@ -27,6 +29,9 @@ struct store {
     int64_t news_poll; /* milliseconds between two looks at what is watched */
     _Atomic int64_t draft_memory;
     _Atomic int64_t draft_notes;
+    _Atomic int64_t outbound_runner; /* whose is what comes into the queue; 0 = nobody's yet */
+    pthread_mutex_t outbound_mutex;  /* also held while the watch hears */
+    struct store_outbound_watch *outbound_watch;
 };
 
 /* From now on ids have this number, below STORE_NODES_MAX. */

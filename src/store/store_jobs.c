@@ -174,6 +174,33 @@ static bool lock_accounts(struct db *db, const struct batch *batch, struct bytes
     return db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text)), db_text(mailboxes)), fault);
 }
 
+/* A process that was taken for dead may still be writing: whoever takes over its part of the queue
+   waits for the lock in which it does (store_outbound_lease.c). Sent, not waited for: the
+   statements of the jobs see what was committed before they had their locks. */
+static bool lock_outbound(struct db *db, int64_t self, const struct batch *batch,
+                          struct fault *fault)
+{
+    static const struct db_statement lock_process = {"SELECT 1 WHERE $1 = 0",
+                                                     "SELECT pg_advisory_xact_lock_shared($1)"};
+    static const struct db_statement lock = {
+        "SELECT 1 WHERE $1 = ''", "SELECT id FROM outbound_message WHERE "
+                                  "id = ANY(('{' || $1 || '}')::bigint[]) ORDER BY id FOR UPDATE"};
+    int64_t messages[STORE_BATCH_JOBS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->jobs[i]->outbound != 0)
+            messages[count++] = batch->jobs[i]->outbound;
+    if (count == 0)
+        return true;
+    AUTO(buffer)
+    text = BUFFER(LOCK_TEXT_MAX);
+    qsort(messages, count, sizeof(messages[0]), compare_numbers);
+    if (!write_numbers(messages, count, &text))
+        return fault_set_memory(fault);
+    return db_send(db, &lock_process, DB_VALUES(db_number(self)), fault) &&
+           db_send(db, &lock, DB_VALUES(db_text(buffer_bytes(&text))), fault);
+}
+
 /* Takes the locks of all rows with counters that the batch will change, in one order for
    everybody: accounts, then mailboxes (PostgreSQL locks the rows of the table that is named first
    before those of the other). SQLite has one writer and needs none. */
@@ -183,8 +210,6 @@ static bool lock_mailboxes(struct db *db, const struct batch *batch, struct faul
         "SELECT 1 WHERE $1 = ''",
         "SELECT m.id FROM account a JOIN mailbox m ON m.account = a.id "
         "WHERE m.id = ANY(('{' || $1 || '}')::bigint[]) ORDER BY a.id, m.id FOR UPDATE"};
-    if (db_kind(db) == DB_SQLITE)
-        return true;
     size_t count;
     int64_t *mailboxes = gather_mailboxes(batch, &count);
     if (mailboxes == NULL)
@@ -224,9 +249,10 @@ static bool run_guarded(struct db *db, struct store_job *job, struct fault *faul
 
 /* Savepoints cost, and jobs hardly ever fail: they run without at first, and when one fails all are
    run again with them. */
-static bool run_jobs(struct db *db, struct batch *batch, struct fault *fault)
+static bool run_jobs(struct db *db, int64_t self, struct batch *batch, struct fault *fault)
 {
-    if (!lock_mailboxes(db, batch, fault))
+    if (db_kind(db) == DB_POSTGRES &&
+        (!lock_mailboxes(db, batch, fault) || !lock_outbound(db, self, batch, fault)))
         return false;
     for (size_t i = 0; i < batch->count; i++) {
         struct store_job *job = batch->jobs[i];
@@ -308,7 +334,7 @@ static bool run_transaction(struct writer *writer, struct batch *batch, bool *ma
     *may_repeat = false;
     if (!db_begin(db, DB_WRITE, fault))
         return false;
-    if (!run_jobs(db, batch, fault)) {
+    if (!run_jobs(db, store_self(writer->jobs->store), batch, fault)) {
         bool is_of_database = fault->system_error == EDEADLK || db_is_lost(db);
         db_rollback(db);
         if (batch->count == 1 && !is_of_database)

@@ -36,6 +36,10 @@ struct store_job {
        mailboxes. 0 = none. */
     int64_t account;
 
+    /* The message of the queue whose row is locked as well, behind all of these: for what changes
+       its recipients. 0 = none. */
+    int64_t outbound;
+
     /* Its keys are made here: one that is taken already (FAULT_DENIED) is no answer to whoever
        wants something kept, but temporary. */
     bool has_own_keys;

@@ -3,7 +3,7 @@
 
 #include "base/buffer.h"
 #include "db/db.h"
-#include "store/store_inside.h"
+#include "store/store_body.h"
 
 /* What is still to be read: [offset, offset + size) of prefix and body. */
 struct range {
@@ -37,14 +37,6 @@ static bool find_message(struct db *db, int64_t mailbox, uint32_t uid, struct ra
     return true;
 }
 
-static bool take(struct range *range, struct bytes got, struct buffer *out, struct fault *fault)
-{
-    buffer_append(out, got);
-    range->offset += got.length;
-    range->size -= got.length;
-    return !buffer_is_failed(out) || fault_set_memory(fault);
-}
-
 static bool read_prefix(struct db *db, struct range *range, struct buffer *out, bool *is_found,
                         struct fault *fault)
 {
@@ -55,42 +47,14 @@ static bool read_prefix(struct db *db, struct range *range, struct buffer *out, 
     if (!db_query_one(db, &read, DB_VALUES(db_number(range->body), db_number(range->prefix_number)),
                       &rows, is_found, fault))
         return false;
-    return !*is_found ||
-           take(range,
-                bytes_slice(db_rows_bytes(&rows, 0), (size_t)range->offset, (size_t)range->size),
-                out, fault);
-}
-
-/* What of the range lies in one part. */
-static bool read_part(struct db *db, struct range *range, struct buffer *out, bool *is_found,
-                      struct fault *fault)
-{
-    static const struct db_statement first = {
-        "SELECT substr(data, $2, $3) FROM body WHERE id = $1",
-        "SELECT substr(data, $2::int, $3::int) FROM body WHERE id = $1"};
-    static const struct db_statement other = {
-        "SELECT substr(data, $2, $3) FROM body_part WHERE body = $1 AND number = $4",
-        "SELECT substr(data, $2::int, $3::int) FROM body_part WHERE body = $1 AND number = $4"};
-    uint64_t place = range->offset - range->prefix_size;
-    uint64_t number = place / STORE_PART_SIZE;
-    uint64_t from = place % STORE_PART_SIZE;
-    uint64_t size = range->size;
-    if (size > STORE_PART_SIZE - from)
-        size = STORE_PART_SIZE - from;
-    const struct db_value values[] = {db_number(range->body), db_number((int64_t)from + 1),
-                                      db_number((int64_t)size), db_number((int64_t)number)};
-    AUTO(db_rows)
-    rows = {0};
-    if (!db_query_one(db, number == 0 ? &first : &other, values, number == 0 ? 3 : 4, &rows,
-                      is_found, fault))
-        return false;
     if (!*is_found)
         return true;
-    struct bytes got = db_rows_bytes(&rows, 0);
-    if (got.length != size)
-        return fault_set(fault, FAULT_TEMPORARY, "body %lld is shorter than it should be",
-                         (long long)range->body);
-    return take(range, got, out, fault);
+    struct bytes got =
+        bytes_slice(db_rows_bytes(&rows, 0), (size_t)range->offset, (size_t)range->size);
+    buffer_append(out, got);
+    range->offset += got.length;
+    range->size -= got.length;
+    return !buffer_is_failed(out) || fault_set_memory(fault);
 }
 
 static bool read_range(struct db *db, int64_t mailbox, uint32_t uid, struct range *range,
@@ -101,10 +65,9 @@ static bool read_range(struct db *db, int64_t mailbox, uint32_t uid, struct rang
     if (*is_found && range->size > 0 && range->offset < range->prefix_size &&
         !read_prefix(db, range, out, is_found, fault))
         return false;
-    while (*is_found && range->size > 0)
-        if (!read_part(db, range, out, is_found, fault))
-            return false;
-    return true;
+    return !*is_found || range->size == 0 ||
+           store_body_read(db, range->body, range->offset - range->prefix_size, (size_t)range->size,
+                           out, is_found, fault);
 }
 
 bool store_message_read(struct db *db, int64_t mailbox, uint32_t uid, uint64_t offset, size_t size,

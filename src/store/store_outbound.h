@@ -9,6 +9,7 @@
 
 enum {
     STORE_OUTBOUND_TEXT_MAX = 512,        /* bytes kept of a reply's text */
+    STORE_OUTBOUND_ROUTE_MAX = 1024,      /* of a route's name */
     STORE_OUTBOUND_DATA_MAX = 256 * 1024, /* of a body that comes with the letter */
     STORE_OUTBOUND_RECIPIENTS_MAX = 100,  /* of one letter read at once */
     STORE_OUTBOUND_LEASE_MILLISECONDS =
@@ -43,8 +44,17 @@ void store_outbound_watch_set(struct store *store, struct store_outbound_watch *
    that nobody shares), by message. Zero at the start: AUTO(store_outbound_list) list = {0}; */
 struct store_outbound_list {
     struct db_rows rows;
-    bool is_over;
+    bool is_over; /* behind the last entry, once it was read to its end: there are no more */
+    size_t rows_max;
+    size_t row_count;
+    int64_t last_message; /* of the row before */
+    /* Of the last entry. */
+    int64_t message;
+    int64_t due;
+    struct buffer route;
 };
+/* At least `rows_max` rows, as there are so many, and as many more as the last message has: to go
+   on, open it again behind the last message. */
 bool store_outbound_list_open(struct store_outbound_list *list, struct store *store, struct db *db,
                               int64_t after_message, size_t rows_max, struct fault *fault);
 /* Recipients of a message whose route and time are the same as those of the row before are one
@@ -117,7 +127,7 @@ struct store_outbound_result {
     int64_t due;           /* DEFERRED */
     struct bytes route;    /* REROUTED */
     bool is_warned;        /* DEFERRED: the sender is told with this job */
-    int code;              /* the reply; 0 = none came */
+    int code;              /* the reply, 2yz = delivered; 0 = none came */
     struct bytes enhanced; /* "4.7.1", "" = none */
     struct bytes text;     /* the reply's, or our own sentence */
     struct bytes host;
@@ -126,7 +136,8 @@ struct store_outbound_result {
 /* One job: rows of recipients change or go, with the last one the message and a body that nobody
    else uses; and reports are kept (local mail, or mail for far senders) in the same transaction.
    What is not ours any more, or was removed by a person, is left alone, without fault, but then no
-   report is kept either: is_ours tells. All borrowed until job.done. */
+   report is kept either: is_ours tells. Of the others only those that were delivered then go, so
+   that a report is made once they were tried again. All borrowed until job.done. */
 struct store_outbound_finish {
     struct store_job job; /* set by store_outbound_finish_submit, but for done */
     struct store *store;
@@ -186,8 +197,9 @@ struct store_outbound_lease {
     int64_t now;
     bool is_leaving; /* gives all back at once: another process may take them */
     /* The answer. */
-    bool is_lost; /* another process took us for dead: begin again with an empty plan */
-    size_t taken; /* runners that were taken over: read the list again */
+    bool is_lost;   /* another process took us for dead: begin again with an empty plan */
+    size_t taken;   /* runners that were taken over: read the list again */
+    int64_t runner; /* the job's own */
 };
 void store_outbound_lease_submit(struct store_outbound_lease *lease);
 

@@ -2,6 +2,7 @@
 #include "store/store_removing.h"
 
 #include "base/clock.h"
+#include "store/store_body.h"
 #include "store/store_log.h"
 
 enum {
@@ -142,27 +143,6 @@ static bool delete_messages(struct removing *removing, struct fault *fault)
     }
 }
 
-/* On PostgreSQL two removals at the same time would each see the other's copy and leave the body
-   behind; whoever comes second waits for the lock, and sees then what the first has done. */
-static bool delete_bodies(struct removing *removing, struct fault *fault)
-{
-    static const struct db_statement lock = {
-        "SELECT 1 WHERE $1 = ''", "SELECT id FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[])"
-                                  " ORDER BY id FOR UPDATE"};
-    static const struct db_statement unused = {
-        "DELETE FROM body WHERE id IN (SELECT value FROM json_each('[' || $1 || ']')) "
-        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
-        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)",
-        "DELETE FROM body WHERE id = ANY(('{' || $1 || '}')::bigint[]) "
-        "AND NOT EXISTS (SELECT 1 FROM message_prefix p WHERE p.body = body.id) "
-        "AND NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = body.id)"};
-    struct db_value bodies = db_text(buffer_bytes(&removing->bodies));
-    if (db_kind(removing->db) == DB_POSTGRES &&
-        !db_send(removing->db, &lock, DB_VALUES(bodies), fault))
-        return false;
-    return db_send(removing->db, &unused, DB_VALUES(bodies), fault);
-}
-
 static void begin_anew(struct removing *removing)
 {
     removing->count = 0;
@@ -183,7 +163,7 @@ static bool remove_found(struct removing *removing, struct store_ranges *removed
                               removing->ranges.items[i].last, fault))
             return false;
     if (!release_prefixes(removing, fault) || !delete_messages(removing, fault) ||
-        !delete_bodies(removing, fault))
+        !store_body_remove_unused(removing->db, buffer_bytes(&removing->bodies), fault))
         return false;
     begin_anew(removing);
     return true;

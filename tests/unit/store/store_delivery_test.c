@@ -272,7 +272,7 @@ static void far_recipients_wait_in_the_queue(void **state)
 {
     struct store_fixture *fixture = *state;
     static const struct db_statement find = {
-        "SELECT m.body, m.sender, m.envelope_id, m.return_content, r.recipient, r.route, "
+        "SELECT m.id, m.sender, m.envelope_id, m.return_content, r.recipient, r.route, "
         "r.original_recipient, r.notify, r.state, r.number, m.account FROM outbound_message m "
         "JOIN outbound_recipient r ON r.message = m.id ORDER BY r.number",
         NULL};

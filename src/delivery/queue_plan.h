@@ -49,9 +49,12 @@ size_t queue_plan_count(const struct queue_plan *plan); /* letters, without thos
 /* ---- connections ---- */
 
 /* The next route that may open one more connection now: has something due, is not resting, and its
-   window and the limits allow it. The connection is counted until queue_plan_connection_ended.
-   NULL: none now. Routes in good standing come first, then those not known, then those in trouble;
-   within each in turn. */
+   window and the limits allow it. The connection is counted until queue_plan_connection_ended. A
+   connection without a letter in hand counts as one that will ask for the next: none is opened
+   beside it for what it can take, so that whoever keeps one open must ask again when something was
+   added. NULL: none now. Routes in good standing come first, then those not known, then those in
+   trouble (but one of these at times, whatever the others want); within each senders in turn, and
+   the routes of a sender in turn. */
 struct queue_plan_route *queue_plan_next_route(struct queue_plan *plan, int64_t now);
 
 /* Its name; borrowed while there is a connection to it. */
@@ -62,8 +65,8 @@ void queue_plan_route_limit(struct queue_plan_route *route, unsigned connections
                             unsigned letters_minute);
 
 /* The next letter of the route for a connection, senders in turn; it is then in hand. False:
-   nothing is due, or the minute's share is used up: then *later (if not 0) says when to ask again.
- */
+   nothing is due, or not yet: then *later (if not 0) says when to ask again. What a minute may have
+   is spread evenly over it. */
 bool queue_plan_next_letter(struct queue_plan *plan, struct queue_plan_route *route, int64_t now,
                             int64_t *message, int64_t *later);
 

@@ -124,7 +124,7 @@ CREATE TABLE message(
   mailbox BIGINT NOT NULL,
   uid BIGINT NOT NULL,
   body BIGINT NOT NULL,
-  flags BIGINT NOT NULL,               -- enum store_flag
+  flags BIGINT NOT NULL,               -- enum store_flag; STORE_FLAG_KEPT in all of them
   modseq BIGINT NOT NULL,
   received BIGINT NOT NULL,            -- the internal date
   saved BIGINT NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received

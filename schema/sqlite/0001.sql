@@ -126,7 +126,7 @@ CREATE TABLE message(
   mailbox INTEGER NOT NULL,
   uid INTEGER NOT NULL,
   body INTEGER NOT NULL,
-  flags INTEGER NOT NULL,               -- enum store_flag
+  flags INTEGER NOT NULL,               -- enum store_flag; STORE_FLAG_KEPT in all of them
   modseq INTEGER NOT NULL,
   received INTEGER NOT NULL,            -- the internal date
   saved INTEGER NOT NULL DEFAULT 0,     -- when it came into this mailbox; 0 = when it was received

@@ -41,7 +41,7 @@ static bool write_rows(struct db *db, const struct store_append *append,
     int64_t size = (int64_t)store_draft_size(message->draft);
     return db_send(db, &row,
                    DB_VALUES(db_number(append->mailbox), db_number(step->uidnext), db_number(body),
-                             db_number((int64_t)flags), db_number(step->modseq),
+                             db_number((int64_t)(flags | STORE_FLAG_KEPT)), db_number(step->modseq),
                              db_number(message->received), db_number(append->now), db_number(size)),
                    fault) &&
            db_send(db, &prefix, DB_VALUES(db_number(body), db_bytes(BYTES(""))), fault);

@@ -1,6 +1,7 @@
 /* What a session that looks on has missed, as one state of the store. */
 #include <stdlib.h>
 
+#include "store/store_delivery.h"
 #include "store/store_ranges.h"
 
 enum {
@@ -101,7 +102,7 @@ static bool add_message(struct reading *reading, const struct db_rows *rows, str
     }
     changes->messages[changes->count++] = (struct store_view_message){
         .uid = (uint32_t)db_rows_number(rows, 0),
-        .flags = (uint64_t)db_rows_number(rows, 1),
+        .flags = store_flags_told(db_rows_number(rows, 1)),
         .modseq = (uint64_t)db_rows_number(rows, 2),
     };
     return true;

@@ -11,9 +11,9 @@ enum {
 /* As enum store_flag has them. */
 #define SEEN    "1"
 #define DELETED "8"
-#define SYSTEM  "31"
+#define SYSTEM  "95"
 _Static_assert(STORE_FLAG_SEEN == 1 && STORE_FLAG_DELETED == 8 && STORE_FLAG_DRAFT == 16 &&
-                   STORE_KEYWORD_FIRST == 8 && STORE_KEYWORDS_MAX == 54,
+                   STORE_FLAG_KEPT == 64 && STORE_KEYWORD_FIRST == 8 && STORE_KEYWORDS_MAX == 54,
                "the statements here name them");
 
 /* "ann@example.org, INBOX" of mailbox b. */

@@ -35,7 +35,7 @@ static bool take(struct copying *copying, const struct db_rows *rows, bool is_ru
     uint32_t uid = (uint32_t)db_rows_number(rows, 0);
     int64_t flags = db_rows_number(rows, 2);
     copying->used_flags |= flags;
-    copying->copy->flags = (uint64_t)flags;
+    copying->copy->flags = store_flags_told(flags);
     store_step_count(&copying->target, flags, db_rows_number(rows, 1), 1);
     if (!store_ranges_add(&copying->copied, uid, uid, fault))
         return false;

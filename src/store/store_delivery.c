@@ -112,7 +112,7 @@ static bool write_rows(struct db *db, const struct store_delivery *delivery,
         "INSERT INTO message_prefix(body, number, uses, prefix) VALUES($1, $2, 2, $3)", NULL};
     return db_send(db, &message,
                    DB_VALUES(db_number(local->mailbox), db_number(local->uid),
-                             db_number(delivery->id), db_number(local->flags),
+                             db_number(delivery->id), db_number(local->flags | STORE_FLAG_KEPT),
                              db_number(local->modseq), db_number(delivery->received),
                              db_number(size), db_number((int64_t)local->prefix.length),
                              number_of(delivery, local)),
@@ -148,15 +148,15 @@ static bool write_at_once(struct db *db, const struct store_delivery *delivery,
     bool has_row;
     AUTO(db_rows)
     rows = {0};
-    if (!db_query_one(db, &write,
-                      DB_VALUES(db_number(local->mailbox), db_number(local->account),
-                                db_number(delivery->id), db_number(size),
-                                db_number((local->flags & STORE_FLAG_SEEN) == 0),
-                                db_number((local->flags & STORE_FLAG_DELETED) != 0),
-                                db_number(local->flags), db_number(delivery->received),
-                                db_number((int64_t)local->prefix.length), db_bytes(local->prefix),
-                                number_of(delivery, local), db_number(delivery->is_report)),
-                      &rows, &has_row, fault))
+    if (!db_query_one(
+            db, &write,
+            DB_VALUES(db_number(local->mailbox), db_number(local->account), db_number(delivery->id),
+                      db_number(size), db_number((local->flags & STORE_FLAG_SEEN) == 0),
+                      db_number((local->flags & STORE_FLAG_DELETED) != 0),
+                      db_number(local->flags | STORE_FLAG_KEPT), db_number(delivery->received),
+                      db_number((int64_t)local->prefix.length), db_bytes(local->prefix),
+                      number_of(delivery, local), db_number(delivery->is_report)),
+            &rows, &has_row, fault))
         return false;
     *is_counted = has_row && db_rows_number(&rows, 0) == 1;
     *is_found = has_row && !db_rows_is_null(&rows, 1);

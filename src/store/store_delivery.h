@@ -14,8 +14,17 @@ enum store_flag {
     STORE_FLAG_ANSWERED = 2,
     STORE_FLAG_FLAGGED = 4,
     STORE_FLAG_DELETED = 8,
-    STORE_FLAG_DRAFT = 16
+    STORE_FLAG_DRAFT = 16,
+    /* Nobody's flag: in every row, and in none that is told of. SQLite keeps 0 and 1 in no byte and
+       64 to 127 in one, and writes a row where it is only if its size stays. */
+    STORE_FLAG_KEPT = 64
 };
+
+/* Flags as they are told, from those of a row. */
+static inline uint64_t store_flags_told(int64_t kept)
+{
+    return (uint64_t)kept & ~(uint64_t)STORE_FLAG_KEPT;
+}
 
 enum store_delivery_outcome {
     STORE_DELIVERY_KEPT = 0,

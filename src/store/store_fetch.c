@@ -2,6 +2,8 @@
  * rows of messages in the order of their key, and those of their bodies looked up by theirs. */
 #include "store/store_fetch.h"
 
+#include "store/store_delivery.h"
+
 enum column {
     COLUMN_UID,
     COLUMN_FLAGS,
@@ -91,7 +93,7 @@ bool store_fetch_next(struct store_fetch *fetch, struct store_fetched *message)
         return false;
     *message = (struct store_fetched){
         .uid = (uint32_t)db_rows_number(rows, COLUMN_UID),
-        .flags = (uint64_t)db_rows_number(rows, COLUMN_FLAGS),
+        .flags = store_flags_told(db_rows_number(rows, COLUMN_FLAGS)),
         .modseq = (uint64_t)db_rows_number(rows, COLUMN_MODSEQ),
         .body = db_rows_number(rows, COLUMN_BODY),
         .received = db_rows_number(rows, COLUMN_RECEIVED),

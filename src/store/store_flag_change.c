@@ -28,7 +28,7 @@ static void set_bits(struct changing *changing, uint64_t bits)
 {
     struct store_flag_change *change = changing->change;
     change->bits = bits;
-    changing->add = change->mode == STORE_FLAGS_REMOVE ? 0 : (int64_t)bits;
+    changing->add = STORE_FLAG_KEPT | (change->mode == STORE_FLAGS_REMOVE ? 0 : (int64_t)bits);
     changing->keep = change->mode == STORE_FLAGS_SET      ? 0
                      : change->mode == STORE_FLAGS_REMOVE ? (int64_t)~bits
                                                           : -1;
@@ -101,7 +101,7 @@ static enum fate decide(struct changing *changing, int64_t flags, int64_t modseq
     if ((uint64_t)modseq > changing->change->unchanged_since)
         return FATE_REFUSED;
     int64_t changed = (flags & changing->keep) | changing->add;
-    if (changed == flags && !changing->lacks_keywords)
+    if (store_flags_told(changed ^ flags) == 0 && !changing->lacks_keywords)
         return FATE_NONE;
     store_step_count(&changing->step, flags, 0, -1);
     store_step_count(&changing->step, changed, 0, 1);

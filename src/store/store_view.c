@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "db/db.h"
+#include "store/store_delivery.h"
 #include "store/store_news.h"
 
 bool store_view_read(struct db *db, int64_t mailbox, uint32_t uid,
@@ -24,7 +25,7 @@ bool store_view_read(struct db *db, int64_t mailbox, uint32_t uid,
     while (used < most && db_rows_next(&rows))
         messages[used++] = (struct store_view_message){
             .uid = (uint32_t)db_rows_number(&rows, 0),
-            .flags = (uint64_t)db_rows_number(&rows, 1),
+            .flags = store_flags_told(db_rows_number(&rows, 1)),
             .modseq = (uint64_t)db_rows_number(&rows, 2),
         };
     if (!db_rows_finish(&rows, fault))

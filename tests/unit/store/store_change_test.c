@@ -54,8 +54,10 @@ static uint64_t flags_of(struct store_fixture *fixture, int64_t mailbox, uint32_
 {
     static const struct db_statement find = {
         "SELECT flags FROM message WHERE mailbox = $1 AND uid = $2", NULL};
-    return (uint64_t)store_fixture_number(fixture, &find,
-                                          DB_VALUES(db_number(mailbox), db_number(uid)));
+    int64_t kept =
+        store_fixture_number(fixture, &find, DB_VALUES(db_number(mailbox), db_number(uid)));
+    assert_true(kept & STORE_FLAG_KEPT);
+    return store_flags_told(kept);
 }
 
 static void expunge(struct store_fixture *fixture, int64_t mailbox, uint32_t first, uint32_t last,

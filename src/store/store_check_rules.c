@@ -95,6 +95,39 @@ static const struct db_statement rules[] = {
      "WHERE k.bit NOT BETWEEN 8 AND 61 OR k.name = '' OR EXISTS (SELECT 1 FROM keyword o "
      "WHERE o.mailbox = k.mailbox AND o.bit < k.bit AND LOWER(o.name) = LOWER(k.name))",
      NULL},
+    {"SELECT 'there is no mailbox ' || k.mailbox || ', but keywords in it' "
+     "FROM keyword k WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = k.mailbox) "
+     "GROUP BY k.mailbox",
+     NULL},
+    /* Names, the tree of mailboxes, subscriptions. */
+    {"SELECT " MAILBOX " || ': that cannot be the name of a level' FROM mailbox b "
+     "WHERE b.name = '' OR b.name LIKE '%/%' "
+     "OR (b.parent = 0 AND b.name <> 'INBOX' AND UPPER(b.name) = 'INBOX')",
+     NULL},
+    {"WITH RECURSIVE t(account, id) AS (SELECT account, id FROM mailbox WHERE parent = 0 "
+     "UNION SELECT b.account, b.id FROM t JOIN mailbox b ON b.account = t.account "
+     "AND b.parent = t.id) "
+     "SELECT " MAILBOX " || ': what it stands in goes round' FROM mailbox b "
+     "WHERE b.id NOT IN (SELECT id FROM t) AND EXISTS (SELECT 1 FROM mailbox p "
+     "WHERE p.id = b.parent AND p.account = b.account)",
+     NULL},
+    {"SELECT COALESCE(a.login, 'nobody') || ': ' || COUNT(*) || ' mailboxes have the use ' || "
+     "b.role FROM mailbox b LEFT JOIN account a ON a.id = b.account WHERE b.role <> 0 "
+     "GROUP BY a.login, b.account, b.role HAVING COUNT(*) > 1",
+     NULL},
+    {"SELECT " MAILBOX " || ': there are messages, but it is only a level above others' "
+     "FROM mailbox b WHERE b.is_selectable = 0 "
+     "AND EXISTS (SELECT 1 FROM message m WHERE m.mailbox = b.id)",
+     NULL},
+    {"SELECT 'there is no account ' || s.account || ', but it subscribes to ' || s.name "
+     "FROM subscription s WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.id = s.account)",
+     NULL},
+    {"SELECT a.login || ': it subscribes to \"' || s.name || '\", which no mailbox can be called' "
+     "FROM subscription s JOIN account a ON a.id = s.account WHERE s.name = '' "
+     "OR s.name LIKE '/%' OR s.name LIKE '%/' OR s.name LIKE '%//%' "
+     "OR (SUBSTR(s.name, 1, 5) <> 'INBOX' AND UPPER(SUBSTR(s.name, 1, 5)) = 'INBOX' "
+     "AND SUBSTR(s.name, 6, 1) IN ('', '/'))",
+     NULL},
     /* What points nowhere. */
     {"SELECT 'there is no mailbox ' || m.mailbox || ', but ' || COUNT(*) || ' messages in it' "
      "FROM message m WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = m.mailbox) "

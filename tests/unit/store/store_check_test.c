@@ -204,10 +204,8 @@ static void messages_have_their_bodies(void **state)
 }
 
 /* Past the reference that forbids it. */
-static void leases_have_their_mailbox(void **state)
+static void force(struct store_fixture *fixture, const char *orphan, const char *words)
 {
-    struct store_fixture *fixture = *state;
-    const char *orphan = "INSERT INTO maildrop_lease(mailbox, owner, id, until) VALUES(7, 1, 1, 1)";
     struct told told;
     if (fixture->kind == DB_POSTGRES) {
         char sql[256];
@@ -220,8 +218,82 @@ static void leases_have_their_mailbox(void **state)
         sqlite3_close(handle);
     }
     check(fixture, &told);
-    if (strstr(told.text, "there is no mailbox 7, but a lease of it") == NULL)
+    if (strstr(told.text, words) == NULL)
         fail_msg("%s", told.text);
+}
+
+static void what_hangs_on_others_has_them(void **state)
+{
+    struct store_fixture *fixture = *state;
+    force(fixture, "INSERT INTO maildrop_lease(mailbox, owner, id, until) VALUES(7, 1, 1, 1)",
+          "there is no mailbox 7, but a lease of it");
+    force(fixture, "INSERT INTO keyword(mailbox, bit, name) VALUES(8, 8, 'x')",
+          "there is no mailbox 8, but keywords in it");
+    force(fixture, "INSERT INTO subscription(account, name) VALUES(9, 'Lists')",
+          "there is no account 9, but it subscribes to Lists");
+}
+
+static void mailboxes_make_a_tree(void **state)
+{
+    struct store_fixture *fixture = *state;
+    static const struct db_statement make = {
+        "UPDATE mailbox SET parent = (SELECT id FROM mailbox WHERE name = 'Sent') "
+        "WHERE name = 'Trash'",
+        NULL};
+    static const struct db_statement circle = {
+        "UPDATE mailbox SET parent = (SELECT id FROM mailbox WHERE name = 'Trash') "
+        "WHERE name = 'Sent'",
+        NULL};
+    static const struct db_statement no_circle = {
+        "UPDATE mailbox SET parent = 0 WHERE name = 'Sent'", NULL};
+    store_fixture_execute(fixture, &make, DB_NO_VALUES);
+    assert_sound(fixture);
+    spoil_and_mend(fixture, &circle, &no_circle, "ann@example.org, Trash: what it stands in goes");
+    static const struct db_statement itself = {"UPDATE mailbox SET parent = id WHERE name = 'Sent'",
+                                               NULL};
+    spoil_and_mend(fixture, &itself, &no_circle, "ann@example.org, Sent: what it stands in goes");
+    static const struct db_statement slash = {"UPDATE mailbox SET name = 'a/b' WHERE name = 'Junk'",
+                                              NULL};
+    static const struct db_statement small = {
+        "UPDATE mailbox SET name = 'inbox' WHERE name = 'a/b'", NULL};
+    static const struct db_statement junk = {
+        "UPDATE mailbox SET name = 'Junk' WHERE name IN ('a/b', 'inbox')", NULL};
+    spoil_and_mend(fixture, &slash, &junk, "ann@example.org, a/b: that cannot be the name");
+    store_fixture_execute(fixture, &slash, DB_NO_VALUES);
+    spoil_and_mend(fixture, &small, &junk, "ann@example.org, inbox: that cannot be the name");
+    static const struct db_statement role = {"UPDATE mailbox SET role = 3 WHERE name = 'Junk'",
+                                             NULL};
+    static const struct db_statement no_role = {"UPDATE mailbox SET role = 4 WHERE name = 'Junk'",
+                                                NULL};
+    spoil_and_mend(fixture, &role, &no_role, "ann@example.org: 2 mailboxes have the use 3");
+    put(fixture, BYTES(LETTER));
+    static const struct db_statement level = {
+        "UPDATE mailbox SET is_selectable = 0 WHERE name = 'INBOX'", NULL};
+    spoil(fixture, &level, "ann@example.org, INBOX: there are messages, but it is only a level");
+}
+
+static void subscriptions_are_names(void **state)
+{
+    struct store_fixture *fixture = *state;
+    static const struct db_statement clean = {
+        "DELETE FROM subscription WHERE name NOT IN (SELECT name FROM mailbox)", NULL};
+#define SUBSCRIBE(name)                                                                            \
+    do {                                                                                           \
+        static const struct db_statement insert = {                                                \
+            "INSERT INTO subscription(account, name) SELECT id, '" name "' FROM account", NULL};   \
+        spoil_and_mend(fixture, &insert, &clean, "it subscribes to \"" name "\", which");          \
+    } while (0)
+    SUBSCRIBE("");
+    SUBSCRIBE("/a");
+    SUBSCRIBE("a/");
+    SUBSCRIBE("a//b");
+    SUBSCRIBE("inbox");
+    SUBSCRIBE("Inbox/a");
+#undef SUBSCRIBE
+    static const struct db_statement fine = {
+        "INSERT INTO subscription(account, name) SELECT id, 'inboxes/a' FROM account", NULL};
+    store_fixture_execute(fixture, &fine, DB_NO_VALUES);
+    assert_sound(fixture);
 }
 
 static void bodies_belong_to_somebody(void **state)
@@ -347,7 +419,9 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(counters_are_compared),
     STORE_TEST(uids_and_modseqs_only_grow),
     STORE_TEST(messages_have_their_bodies),
-    STORE_TEST(leases_have_their_mailbox),
+    STORE_TEST(what_hangs_on_others_has_them),
+    STORE_TEST(mailboxes_make_a_tree),
+    STORE_TEST(subscriptions_are_names),
     STORE_TEST(bodies_belong_to_somebody),
     STORE_TEST(bodies_are_read_whole),
     STORE_TEST(what_is_kept_of_a_body_is_made_anew),

@@ -2,6 +2,7 @@
 
 import hashlib
 import imaplib
+import poplib
 import re
 import smtplib
 import socket
@@ -394,6 +395,51 @@ def test_the_end_tells_who_waits(house, posthorn_program, tmp_path):
             wire.hear()
 
 
+# ---- many in one mailbox ----
+
+MANY = 1000
+AT_ONCE = 25  # fewer than may come from one address before they have logged in
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def busy_server(request, house, posthorn_program, tmp_path):
+    """With the limits of connections that Posthorn has by itself."""
+    store = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else None
+    server = PosthornImap(posthorn_program, tmp_path, house.ports, store=store, limit_connections_address=30,
+                          limit_connections_prefix=100, limit_sessions_account=MANY)
+    yield server
+    server.close()
+
+
+def test_a_thousand_sessions_hear_of_one_delivery(busy_server):
+    account = busy_server.new_account()
+    wires = []
+    try:
+        while len(wires) < MANY:
+            some = [Wire(busy_server.ports["imap"]) for _ in range(AT_ONCE)]
+            wires += some
+            logins = [wire.begin("LOGIN", quoted(account.user), quoted(account.password)) for wire in some]
+            for wire, tag in zip(some, logins):
+                assert wire.end(tag)[1].startswith(b"OK")
+            for wire in some:
+                wire.ok("SELECT", "INBOX")
+        # One more is too many for the account, and not for the address.
+        with Wire(busy_server.ports["imap"]) as late:
+            assert late.command("LOGIN", quoted(account.user), quoted(account.password))[1].startswith(b"NO [LIMIT]")
+        tags = [wire.idle() for wire in wires]
+        for count in (1, 2):
+            account.deliver(letter(count))
+            heard = [wire.hear_until(rb"RECENT") for wire in wires]
+            assert all(b"* %d EXISTS" % count in lines for lines in heard)
+            recent = [line for lines in heard for line in lines if b"RECENT" in line and line != b"* 0 RECENT"]
+            assert sum(int(line.split()[1]) for line in recent) == count
+        for wire, tag in zip(wires, tags):
+            assert wire.done(tag)[1].startswith(b"OK")
+    finally:
+        for wire in wires:
+            wire.close()
+
+
 # ---- two servers on one PostgreSQL ----
 
 @pytest.fixture
@@ -434,6 +480,25 @@ def test_two_nodes_hear_of_each_other(two_nodes):
         assert here.done(tag)[1].startswith(b"OK")
         assert b"far/away" in b"".join(here.ok("LIST", '""', "*"))
     assert [len(who.letters("Archive")) for who in (account, there)] == [1, 1]
+
+
+def test_two_nodes_end_the_sessions_of_who_is_disabled(two_nodes):
+    account = two_nodes[0].new_account()
+    others = [account, type(account)(two_nodes[1], account.user)]
+    reader = poplib.POP3("localhost", two_nodes[1].ports["pop3"], timeout=60)
+    reader.user(account.user)
+    reader.pass_(account.password)
+    wires = [who.wire("INBOX") for who in others]
+    for wire in wires:
+        wire.idle()
+    two_nodes[0].posthorn.admin("account", "disable", account.user)
+    for wire in wires:
+        assert wire.hear_until(rb"BYE")[-1].startswith(b"* BYE [CONTACTADMIN]")
+        wire.close()
+    with pytest.raises((poplib.error_proto, OSError)):
+        reader.noop()
+        reader.noop()
+    reader.close()
 
 
 def test_two_nodes_give_no_uid_twice(two_nodes):

@@ -1,4 +1,4 @@
-/* A table under a mutex, whose order is that of use. */
+/* A table and a list under a mutex. */
 #include "session/imap_searching_memory.h"
 
 #include <pthread.h>
@@ -7,6 +7,7 @@
 /* Out of memory while an entry goes in is told, not the end of the program. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <utlist.h>
 
 struct name {
     int64_t mailbox;
@@ -17,15 +18,18 @@ struct imap_searching_memory_entry {
     struct name name;
     struct imap_column *column;
     unsigned holders;
-    bool is_kept; /* in the table */
+    bool is_kept; /* in the table and in the list */
     UT_hash_handle hh;
+    struct imap_searching_memory_entry *prev;
+    struct imap_searching_memory_entry *next;
 };
 
 struct imap_searching_memory {
     pthread_mutex_t mutex;
     size_t limit;
     size_t size;
-    struct imap_searching_memory_entry *table; /* what was used last is last */
+    struct imap_searching_memory_entry *table;
+    struct imap_searching_memory_entry *list; /* what was used last is last */
 };
 
 struct imap_searching_memory *imap_searching_memory_new(size_t limit, struct fault *fault)
@@ -40,6 +44,11 @@ struct imap_searching_memory *imap_searching_memory_new(size_t limit, struct fau
     return memory;
 }
 
+static size_t size_of(const struct imap_searching_memory_entry *entry)
+{
+    return sizeof *entry + entry->column->size;
+}
+
 static void free_if_unused(struct imap_searching_memory_entry *entry)
 {
     if (entry->is_kept || entry->holders > 0)
@@ -51,7 +60,8 @@ static void free_if_unused(struct imap_searching_memory_entry *entry)
 static void forget(struct imap_searching_memory *memory, struct imap_searching_memory_entry *entry)
 {
     HASH_DEL(memory->table, entry);
-    memory->size -= entry->column->size;
+    DL_DELETE(memory->list, entry);
+    memory->size -= size_of(entry);
     entry->is_kept = false;
     free_if_unused(entry);
 }
@@ -61,17 +71,19 @@ static void keep(struct imap_searching_memory *memory, struct imap_searching_mem
     HASH_ADD(hh, memory->table, name, sizeof entry->name, entry);
     /* uthash leaves the table out of an entry that it could not add. */
     entry->is_kept = entry->hh.tbl != NULL;
-    if (entry->is_kept)
-        memory->size += entry->column->size;
+    if (!entry->is_kept)
+        return;
+    DL_APPEND(memory->list, entry);
+    memory->size += size_of(entry);
 }
 
 void imap_searching_memory_free(struct imap_searching_memory *memory)
 {
     if (memory == NULL)
         return;
-    while (memory->table != NULL) {
-        assert(memory->table->holders == 0);
-        forget(memory, memory->table);
+    while (memory->list != NULL) {
+        assert(memory->list->holders == 0);
+        forget(memory, memory->list);
     }
     pthread_mutex_destroy(&memory->mutex);
     free(memory);
@@ -93,10 +105,8 @@ bool imap_searching_memory_take(struct imap_searching_memory *memory, int64_t ma
     struct imap_searching_memory_entry *entry = find(memory, mailbox, key);
     if (entry != NULL) {
         entry->holders++;
-        /* To the end. */
-        HASH_DEL(memory->table, entry);
-        memory->size -= entry->column->size;
-        keep(memory, entry);
+        DL_DELETE(memory->list, entry);
+        DL_APPEND(memory->list, entry);
         *held = (struct imap_searching_memory_column){entry->column, entry};
     }
     pthread_mutex_unlock(&memory->mutex);
@@ -117,9 +127,9 @@ bool imap_searching_memory_put(struct imap_searching_memory *memory, int64_t mai
     struct imap_searching_memory_entry *before = find(memory, mailbox, key);
     if (before != NULL)
         forget(memory, before);
-    if (entry->column->size <= memory->limit) {
-        while (memory->size > memory->limit - entry->column->size)
-            forget(memory, memory->table);
+    if (size_of(entry) <= memory->limit) {
+        while (memory->size > memory->limit - size_of(entry))
+            forget(memory, memory->list);
         keep(memory, entry);
     }
     pthread_mutex_unlock(&memory->mutex);

@@ -317,6 +317,40 @@ static void sorting(void **state)
     caller_hang_up(&caller);
 }
 
+/* What is kept of a mailbox goes with it: new messages, removed ones, other sessions, mailboxes
+   with the same UIDs. */
+static void sorted_again(void **state)
+{
+    static const char fourth[] = "From: carl@c.example\r\nSubject: Fwd: Alone\r\n"
+                                 "References: <2@b.example>\r\n\r\ntext\r\n";
+    struct caller caller = log_in(*state, "SELECT INBOX");
+    put_three(&caller);
+    check(&caller, "SORT (SUBJECT) UTF-8 2", "* SORT", "* SORT 2");
+    check(&caller, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 3 1 2");
+    check(&caller, "THREAD REFERENCES UTF-8 ALL", "* THREAD", "* THREAD (1 2)(3)");
+    append(&caller, "\"01-Jan-2030 00:00:00 +0000\"", fourth);
+    check(&caller, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 3 4 1 2");
+    check(&caller, "THREAD REFERENCES UTF-8 ALL", "* THREAD", "* THREAD (1 2 4)(3)");
+    struct caller other = log_in(*state, "SELECT INBOX");
+    check(&other, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 3 4 1 2");
+    caller_command(&caller, "STORE 1 +FLAGS (\\Deleted)", "OK");
+    caller_command(&caller, "STORE 3 -FLAGS (\\Deleted)", "OK");
+    caller_command(&caller, "EXPUNGE", "OK");
+    check(&caller, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 2 3 1");
+    check(&caller, "UID SORT (REVERSE SUBJECT) UTF-8 ALL", "* SORT", "* SORT 2 3 4");
+    check(&caller, "THREAD REFERENCES UTF-8 ALL", "* THREAD", "* THREAD (1 3)(2)");
+    caller_command(&other, "NOOP", "OK");
+    check(&other, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 2 3 1");
+    caller_command(&caller, "CREATE Copies", "OK");
+    caller_command(&caller, "COPY 2:3 Copies", "OK");
+    caller_command(&caller, "SELECT Copies", "OK");
+    check(&caller, "SORT (SUBJECT) UTF-8 ALL", "* SORT", "* SORT 1 2");
+    check(&caller, "SORT (REVERSE FROM) UTF-8 ALL", "* SORT", "* SORT 1 2");
+    check(&caller, "THREAD ORDEREDSUBJECT UTF-8 ALL", "* THREAD", "* THREAD (1 2)");
+    caller_hang_up(&caller);
+    caller_hang_up(&other);
+}
+
 /* What lies behind the first piece of a body. */
 static void large_messages(void **state)
 {
@@ -499,9 +533,9 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(keys),       TEST(extended_answers), TEST(saved_results),  TEST(modseqs),
-        TEST(refusals),   TEST(sorting),          TEST(large_messages), TEST(random_keys),
-        TEST(hanging_up), TEST(without_memory),
+        TEST(keys),        TEST(extended_answers), TEST(saved_results),  TEST(modseqs),
+        TEST(refusals),    TEST(sorting),          TEST(sorted_again),   TEST(large_messages),
+        TEST(random_keys), TEST(hanging_up),       TEST(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

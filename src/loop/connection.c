@@ -1,13 +1,9 @@
-/* The life of a connection: from accept to the peer's last byte. */
+/* The life of a connection, whoever opened it: from the first byte to the peer's last. */
 #include "loop/connection.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "loop/connection_inside.h"
@@ -15,10 +11,12 @@
 enum {
     TURN_OUTPUT_SIZE = 1024 * 1024, /* bytes written in one turn, so that others come to theirs */
     GATHERED_SIZE = 16 * 1024,      /* output that more input is read behind before it is written */
+    SLICES_MAX = 64,                /* of output, for one write */
     LATE_TICK_MS = 10, /* before an engine that wanted a tick in the past hears again */
 };
 
 static void settle(struct connection *connection);
+static bool feed(struct connection *connection);
 static void pump(struct connection *connection);
 
 static int64_t now_of(const struct connection *connection)
@@ -38,8 +36,10 @@ void connection_trust(struct connection *connection)
 
 /* ---- the end ---- */
 
-static void free_connection(struct connection *connection)
+void connection_free(struct connection *connection)
 {
+    if (connection == NULL)
+        return;
     struct loop *loop = connection->member.loop;
     net_tls_free(connection->tls);
     net_tls_context_free(connection->context);
@@ -47,12 +47,13 @@ static void free_connection(struct connection *connection)
     listener_gate_leave(&connection->place);
     atomic_fetch_sub_explicit(&loop->load, 1, memory_order_relaxed);
     free(connection->address);
+    free(connection->tls_name);
     free(connection);
 }
 
 static void hear_poll_closed(uv_handle_t *handle)
 {
-    free_connection(handle->data);
+    connection_free(handle->data);
 }
 
 /* The connection is no more; its memory goes in the loop's next turn. */
@@ -76,7 +77,7 @@ static void end_engine(struct connection *connection, enum engine_end how)
         connection->engine_face->end(engine, how, now_of(connection));
 }
 
-static void lose(struct connection *connection, enum engine_end how)
+void connection_lose(struct connection *connection, enum engine_end how)
 {
     end_engine(connection, how);
     drop(connection);
@@ -119,20 +120,26 @@ static void finish(struct connection *connection, enum engine_end how)
 
 /* ---- what to wait for ---- */
 
+/* A client reads while it writes, too: a server that cannot get rid of its replies stops reading
+ * (RFC 2920 3.1), and one that refuses says so before it has everything. */
 static bool wants_input(const struct connection *connection)
 {
-    return !connection->is_output_stuck && !connection->is_input_over &&
+    return (!connection->is_output_stuck || connection_is_client(connection)) &&
+           !connection->is_input_over &&
            connection->engine_face->wish(connection->engine) == ENGINE_WANTS_INPUT;
 }
 
 static int wanted_events(struct connection *connection)
 {
+    if (connection->phase == CONNECTION_CONNECTS)
+        return UV_WRITABLE;
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection_stream_read_events(connection);
     if (connection->phase == CONNECTION_LINGERS)
         return UV_READABLE;
     if (connection->is_output_stuck)
-        return connection_stream_write_events(connection);
+        return connection_stream_write_events(connection) |
+               (wants_input(connection) ? connection_stream_read_events(connection) : 0);
     if (wants_input(connection)) {
         connection->is_read_paused = false;
         return connection_stream_read_events(connection);
@@ -188,16 +195,33 @@ static void settle(struct connection *connection)
 
 /* ---- TLS ---- */
 
+static struct net_tls *make_tls(struct connection *connection)
+{
+    struct fault *fault = connection_fault(connection);
+    if (connection->context == NULL) {
+        fault_set(fault, FAULT_PERMANENT, "there is no TLS to be had");
+        return NULL;
+    }
+    return connection_is_client(connection)
+               ? net_tls_new(connection->context, connection->descriptor, connection->tls_name,
+                             fault)
+               : net_tls_accept(connection->context, connection->descriptor, fault);
+}
+
 static void start_tls(struct connection *connection)
 {
     /* What came before the handshake was not protected and must not count as if it were
      * (RFC 3207 4.2, RFC 2595 4). */
     connection->input = bytes_of(NULL, 0);
     buffer_clear(&connection->kept);
-    if (connection->context != NULL && !connection->is_input_over && connection->tls == NULL)
-        connection->tls = net_tls_accept(connection->context, connection->descriptor, NULL);
+    connection_note_step(connection, CONNECTOR_HANDSHAKES);
+    if (connection->is_input_over)
+        fault_set(connection_fault(connection), FAULT_TEMPORARY,
+                  "the connection was closed before TLS");
+    else if (connection->tls == NULL)
+        connection->tls = make_tls(connection);
     if (connection->tls == NULL) {
-        lose(connection, ENGINE_END_TLS);
+        connection_lose(connection, ENGINE_END_TLS);
         return;
     }
     connection->phase = CONNECTION_HANDSHAKE;
@@ -218,13 +242,14 @@ static void read_once(struct connection *connection);
 
 static void go_on_with_handshake(struct connection *connection)
 {
-    switch (net_tls_handshake(connection->tls, NULL)) {
+    switch (net_tls_handshake(connection->tls, connection_fault(connection))) {
     case NET_AGAIN:
         settle(connection);
         return;
     case NET_DONE:
         connection->phase = CONNECTION_OPEN;
         connection->limit = 0;
+        connection_note_step(connection, CONNECTOR_IS_OPEN);
         tell_tls(connection);
         /* The first words of the client often come with the end of its handshake. */
         if (net_tls_has_pending(connection->tls) && wants_input(connection))
@@ -247,6 +272,41 @@ static bool is_more_to_come(const struct connection *connection)
            connection->engine_face->wish(connection->engine) == ENGINE_WAITS;
 }
 
+/* What is to be written, as far as it fits; returns how many bytes in *count slices. */
+static size_t show_output(struct connection *connection, struct iovec *slices, size_t *count)
+{
+    int64_t now = now_of(connection);
+    if (connection->engine_face->slices == NULL) {
+        struct bytes output = connection->engine_face->output(connection->engine, now);
+        slices[0] = (struct iovec){(void *)(uintptr_t)output.data, output.length};
+        *count = output.length > 0;
+        return output.length;
+    }
+    size_t length = 0;
+    *count = connection->engine_face->slices(connection->engine, slices, SLICES_MAX, now);
+    for (size_t i = 0; i < *count; i++)
+        length += slices[i].iov_len;
+    return length;
+}
+
+static size_t output_length(struct connection *connection)
+{
+    struct iovec slices[SLICES_MAX];
+    size_t count;
+    return show_output(connection, slices, &count);
+}
+
+/* A peer that refused and closed while we still wrote has said why: that is worth more than "broken
+ * pipe". */
+static void hear_last_words(struct connection *connection)
+{
+    struct fault why = *connection_fault(connection);
+    while (connection_stream_keep(connection) && wants_input(connection) &&
+           connection_stream_read(connection) == NET_DONE && feed(connection))
+        ;
+    *connection_fault(connection) = why;
+}
+
 /* False: lost. */
 static bool write_output(struct connection *connection, size_t *budget)
 {
@@ -254,23 +314,26 @@ static bool write_output(struct connection *connection, size_t *budget)
     bool has_moved = false;
     connection->is_output_stuck = false;
     while (!connection->is_output_stuck) {
-        int64_t now = now_of(connection);
-        struct bytes output = connection->engine_face->output(connection->engine, now);
-        if (output.length == 0)
+        struct iovec slices[SLICES_MAX];
+        size_t slice_count;
+        size_t length = show_output(connection, slices, &slice_count);
+        if (length == 0)
             break;
         size_t count = 0;
-        enum net_result result =
-            connection_stream_write(connection, output, is_more_to_come(connection), &count);
+        enum net_result result = connection_stream_write(connection, slices, slice_count,
+                                                         is_more_to_come(connection), &count);
         if (result != NET_DONE && result != NET_AGAIN) {
-            lose(connection, ENGINE_END_LOST);
+            if (connection_is_client(connection))
+                hear_last_words(connection);
+            connection_lose(connection, ENGINE_END_LOST);
             return false;
         }
         if (count > 0) {
-            connection->engine_face->sent(connection->engine, count, now);
+            connection->engine_face->sent(connection->engine, count, now_of(connection));
             has_moved = true;
         }
         *budget -= count < *budget ? count : *budget;
-        connection->is_output_stuck = count < output.length || *budget == 0;
+        connection->is_output_stuck = count < length || *budget == 0;
     }
     if (!connection->is_closing) {
         if (!connection->is_output_stuck)
@@ -302,8 +365,8 @@ static void gather(struct connection *connection)
 {
     if (connection->is_output_stuck || connection->input.length == 0)
         return;
-    struct bytes output = connection->engine_face->output(connection->engine, now_of(connection));
-    if (output.length > 0 && output.length < GATHERED_SIZE)
+    size_t length = output_length(connection);
+    if (length > 0 && length < GATHERED_SIZE)
         feed(connection);
 }
 
@@ -313,7 +376,7 @@ static bool give_input(struct connection *connection)
     if (feed(connection))
         return true;
     return connection->engine_face->wish(connection->engine) != ENGINE_WANTS_INPUT ||
-           connection->engine_face->output(connection->engine, now_of(connection)).length > 0;
+           output_length(connection) > 0;
 }
 
 /* All is written: says so under TLS, then ends. False: the socket takes no more for now. */
@@ -338,8 +401,11 @@ static void pump(struct connection *connection)
     for (;;) {
         if (!write_output(connection, &budget))
             return;
-        if (connection->is_output_stuck)
+        if (connection->is_output_stuck) {
+            if (wants_input(connection))
+                feed(connection);
             break;
+        }
         enum engine_wish wish = connection->engine_face->wish(connection->engine);
         if (wish == ENGINE_WANTS_CLOSE) {
             if (part(connection, ENGINE_END_CLOSED))
@@ -359,7 +425,7 @@ static void pump(struct connection *connection)
         break;
     }
     if (!connection_stream_keep(connection)) {
-        lose(connection, ENGINE_END_LOST);
+        connection_lose(connection, ENGINE_END_LOST);
         return;
     }
     settle(connection);
@@ -370,10 +436,13 @@ static void read_once(struct connection *connection)
 {
     switch (connection_stream_read(connection)) {
     case NET_AGAIN:
-        settle(connection);
+        if (connection->is_output_stuck)
+            pump(connection);
+        else
+            settle(connection);
         return;
     case NET_FAILED:
-        lose(connection, ENGINE_END_LOST);
+        connection_lose(connection, ENGINE_END_LOST);
         return;
     case NET_END:
         connection->is_input_over = true;
@@ -398,7 +467,7 @@ static void hear_open(struct connection *connection, int events, bool is_broken)
         /* What came before a reset can still be read. */
         read_once(connection);
     } else if (is_broken) {
-        lose(connection, ENGINE_END_LOST);
+        connection_lose(connection, ENGINE_END_LOST);
     } else if (connection->is_output_stuck) {
         pump(connection);
     } else {
@@ -408,6 +477,26 @@ static void hear_open(struct connection *connection, int events, bool is_broken)
     }
 }
 
+static void hear_connected(struct connection *connection)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (connection->trouble->fault.kind != FAULT_NONE) {
+        connection_lose(connection, ENGINE_END_LOST);
+        return;
+    }
+    if (getsockopt(connection->descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
+    if (error != 0) {
+        fault_set_system(connection_fault(connection), FAULT_TEMPORARY, error, "cannot connect");
+        connection_lose(connection, ENGINE_END_LOST);
+        return;
+    }
+    connection->limit = 0;
+    connection_note_step(connection, CONNECTOR_IS_OPEN);
+    connection_begin(connection);
+}
+
 static void hear_poll(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
@@ -415,6 +504,9 @@ static void hear_poll(uv_poll_t *poll, int status, int events)
     if (status < 0)
         connection->watched = 0;
     switch (connection->phase) {
+    case CONNECTION_CONNECTS:
+        hear_connected(connection);
+        return;
     case CONNECTION_HANDSHAKE:
         go_on_with_handshake(connection);
         return;
@@ -436,11 +528,14 @@ static struct connection *connection_of(struct loop_member *member)
 
 static void hear_limit(struct connection *connection)
 {
+    struct fault *fault = connection_fault(connection);
+    if (fault != NULL && fault->kind == FAULT_NONE)
+        fault_set_system(fault, FAULT_TEMPORARY, ETIMEDOUT, "the far end took too long");
     if (connection->phase == CONNECTION_LINGERS)
         drop(connection);
     else
-        lose(connection,
-             connection->phase == CONNECTION_HANDSHAKE ? ENGINE_END_TLS : ENGINE_END_LOST);
+        connection_lose(connection, connection->phase == CONNECTION_HANDSHAKE ? ENGINE_END_TLS
+                                                                              : ENGINE_END_LOST);
 }
 
 static void wake(struct loop_member *member, int64_t now)
@@ -471,119 +566,65 @@ static void stop(struct loop_member *member, int64_t now)
             connection->engine_face->stop(connection->engine, now);
         pump(connection);
     } else {
-        lose(connection, ENGINE_END_STOP);
+        connection_lose(connection, ENGINE_END_STOP);
     }
 }
 
 static void end_now(struct loop_member *member, int64_t now)
 {
     (void)now;
-    lose(connection_of(member), ENGINE_END_STOP);
+    connection_lose(connection_of(member), ENGINE_END_STOP);
 }
 
 static const struct loop_member_face member_face = {wake, stop, end_now};
 
 /* ---- the beginning ---- */
 
-void connection_undress_address(struct sockaddr_storage *address)
+struct connection *connection_new(struct loop *loop, int descriptor,
+                                  const struct connection_patience *patience)
 {
-    struct sockaddr_in6 ipv6;
-    memcpy(&ipv6, address, sizeof ipv6);
-    if (address->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr))
-        return;
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = ipv6.sin6_port};
-    memcpy(&ipv4.sin_addr, ipv6.sin6_addr.s6_addr + 12, sizeof ipv4.sin_addr);
-    *address = (struct sockaddr_storage){0};
-    memcpy(address, &ipv4, sizeof ipv4);
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    connection->member.loop = loop;
+    connection->descriptor = descriptor;
+    connection->patience = *patience;
+    connection->kept = BUFFER(CONNECTION_READ_SIZE);
+    atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
+    return connection;
 }
 
-static void describe(const struct sockaddr_storage *address, char text[CONNECTION_TEXT_SIZE],
-                     unsigned *port)
+bool connection_join(struct connection *connection)
 {
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    memcpy(&ipv4, address, sizeof ipv4);
-    memcpy(&ipv6, address, sizeof ipv6);
-    *port = 0;
-    snprintf(text, CONNECTION_TEXT_SIZE, "local");
-    if (address->ss_family == AF_INET) {
-        inet_ntop(AF_INET, &ipv4.sin_addr, text, CONNECTION_TEXT_SIZE);
-        *port = ntohs(ipv4.sin_port);
-    } else if (address->ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &ipv6.sin6_addr, text, CONNECTION_TEXT_SIZE);
-        *port = ntohs(ipv6.sin6_port);
-    }
-}
-
-static void *open_engine(struct connection *connection)
-{
-    struct connection_peer peer = {.address = *connection->address};
-    describe(&peer.address, peer.text, &peer.port);
-    struct sockaddr_storage local = {0};
-    socklen_t length = sizeof local;
-    getsockname(connection->descriptor, (struct sockaddr *)&local, &length);
-    connection_undress_address(&local);
-    describe(&local, peer.local, &peer.local_port);
-    free(connection->address);
-    connection->address = NULL;
-    return connection->face->open(connection->face_context, connection, &peer, now_of(connection));
-}
-
-/* On the connection's own loop. */
-static void begin(struct loop_task *task)
-{
-    struct connection *connection =
-        (struct connection *)(void *)((char *)task - offsetof(struct connection, start));
     struct loop *loop = connection->member.loop;
     if (loop->is_stopping ||
         uv_poll_init(&loop->uv, &connection->poll, connection->descriptor) != 0) {
         close(connection->descriptor);
-        free_connection(connection);
-        return;
+        connection_free(connection);
+        return false;
     }
     connection->poll.data = connection;
     if (!loop_member_add(loop, &connection->member, &member_face)) {
         uv_close((uv_handle_t *)&connection->poll, hear_poll_closed);
         close(connection->descriptor);
-        return;
+        return false;
     }
-    connection->engine = open_engine(connection);
-    if (connection->engine == NULL) {
-        drop(connection);
-    } else if (connection->is_implicit) {
+    return true;
+}
+
+void connection_await_connect(struct connection *connection, int64_t patience)
+{
+    connection->phase = CONNECTION_CONNECTS;
+    connection->limit = now_of(connection) + patience;
+    settle(connection);
+}
+
+void connection_begin(struct connection *connection)
+{
+    if (connection->is_implicit) {
         start_tls(connection);
     } else {
         connection->phase = CONNECTION_OPEN;
         pump(connection);
     }
-}
-
-bool connection_start(struct loop *loop, const struct connection_plan *plan)
-{
-    struct connection *connection = calloc(1, sizeof *connection);
-    struct sockaddr_storage *address = malloc(sizeof *address);
-    if (connection == NULL || address == NULL) {
-        free(connection);
-        free(address);
-        return false;
-    }
-    *address = *plan->address;
-    connection->member.loop = loop;
-    connection->descriptor = plan->descriptor;
-    connection->is_implicit = plan->is_implicit;
-    connection->patience = plan->patience;
-    connection->engine_face = plan->face->engine;
-    connection->context = plan->context;
-    connection->kept = BUFFER(CONNECTION_READ_SIZE);
-    connection->place = plan->place;
-    connection->start.run = begin;
-    connection->face = plan->face;
-    connection->face_context = plan->face_context;
-    connection->address = address;
-    atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
-    if (plan->is_here)
-        begin(&connection->start);
-    else
-        loop_post(loop, &connection->start);
-    return true;
 }

@@ -1,4 +1,5 @@
-/* The inside of a connection, for the listener that makes it and for what carries its bytes. */
+/* The inside of a connection, for those who make it (listener, connector) and for what carries its
+ * bytes. */
 #ifndef LOOP_CONNECTION_INSIDE_H
 #define LOOP_CONNECTION_INSIDE_H
 
@@ -6,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "loop/connection.h"
+#include "loop/connector.h"
 #include "loop/listener_gate.h"
 #include "loop/loop_inside.h"
 #include "net/net_tls.h"
@@ -16,6 +18,7 @@ enum {
 
 enum connection_phase {
     CONNECTION_NEW = 0,   /* on its way to its loop */
+    CONNECTION_CONNECTS,  /* the peer has not answered yet */
     CONNECTION_HANDSHAKE, /* TLS is being started */
     CONNECTION_OPEN,
     CONNECTION_LINGERS, /* closed for the engine; waits for the peer to close, too */
@@ -44,15 +47,58 @@ struct connection {
     struct bytes input; /* read and not taken; in the loop's buffer or in kept */
     struct buffer kept; /* what the engine left; no memory while there is none */
     size_t lingered;
+    /* Of those that we opened. */
+    struct connector_trouble *trouble; /* NULL: it was accepted */
+    char *tls_name;                    /* NULL = none */
+    /* Of those that were accepted. */
     struct listener_gate_place place;
-    /* For the way to the loop. */
-    struct loop_task start;
+    struct loop_task start; /* the way to the loop */
     const struct listener_face *face;
     void *face_context;
     struct sockaddr_storage *address; /* of the peer; NULL once the engine stands */
 };
 
-/* ---- made by the listener ---- */
+static inline bool connection_is_client(const struct connection *connection)
+{
+    return connection->trouble != NULL;
+}
+
+/* Where to tell what went wrong; NULL: nobody asks, or nobody does any more. */
+static inline struct fault *connection_fault(const struct connection *connection)
+{
+    return connection->trouble != NULL && connection->engine != NULL ? &connection->trouble->fault
+                                                                     : NULL;
+}
+
+static inline void connection_note_step(const struct connection *connection,
+                                        enum connector_step step)
+{
+    if (connection->trouble != NULL)
+        connection->trouble->step = step;
+}
+
+/* ---- birth: connection.c ---- */
+
+/* Bare, and unknown to its loop. NULL: out of memory, the descriptor stays the caller's. */
+struct connection *connection_new(struct loop *loop, int descriptor,
+                                  const struct connection_patience *patience);
+void connection_free(struct connection *connection); /* accepts NULL; only before it has joined */
+
+/* Lives on its loop from now on, whose thread this must be. False: it and its descriptor are gone;
+ * so is what it held. */
+bool connection_join(struct connection *connection);
+
+/* connect(2) is on its way. */
+void connection_await_connect(struct connection *connection, int64_t patience);
+
+/* The engine stands and so does the connection: begins with TLS or with bytes. It may be gone
+ * afterwards. */
+void connection_begin(struct connection *connection);
+
+/* The engine hears its end, if there is one, and the connection is no more. */
+void connection_lose(struct connection *connection, enum engine_end how);
+
+/* ---- made by the listener: connection_accept.c ---- */
 
 struct connection_plan {
     int descriptor; /* becomes the connection's */
@@ -67,10 +113,10 @@ struct connection_plan {
 };
 
 /* An IPv4 address in IPv6's clothes (RFC 4291 2.5.5.2) becomes what it is. */
-void connection_undress_address(struct sockaddr_storage *address);
+void connection_accept_address(struct sockaddr_storage *address);
 
 /* From any thread. False: out of memory, and everything stays the caller's. */
-bool connection_start(struct loop *loop, const struct connection_plan *plan);
+bool connection_accept(struct loop *loop, const struct connection_plan *plan);
 
 /* ---- carrying bytes: connection_stream.c ---- */
 
@@ -82,8 +128,8 @@ enum net_result connection_stream_read(struct connection *connection);
 bool connection_stream_keep(struct connection *connection);
 
 /* Writes what goes at once. is_more_to_come: a little more output will follow soon. */
-enum net_result connection_stream_write(struct connection *connection, struct bytes output,
-                                        bool is_more_to_come, size_t *count);
+enum net_result connection_stream_write(struct connection *connection, const struct iovec *slices,
+                                        size_t slice_count, bool is_more_to_come, size_t *count);
 
 /* What poll must wait for before reading, or writing, goes on. */
 int connection_stream_read_events(const struct connection *connection);

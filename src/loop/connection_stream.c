@@ -9,6 +9,15 @@ enum {
     RECORD_SIZE = 16 * 1024 /* bytes that one TLS record carries at most */
 };
 
+static enum net_result judge_error(const struct connection *connection)
+{
+    int error = errno;
+    if (error == EAGAIN || error == EWOULDBLOCK)
+        return NET_AGAIN;
+    fault_set_system(connection_fault(connection), FAULT_TEMPORARY, error, "the connection broke");
+    return NET_FAILED;
+}
+
 /* ---- reading ---- */
 
 static enum net_result read_clear(struct connection *connection, char *room, size_t size,
@@ -22,9 +31,7 @@ static enum net_result read_clear(struct connection *connection, char *room, siz
         *count = (size_t)length;
         return NET_DONE;
     }
-    if (length == 0)
-        return NET_END;
-    return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
+    return length == 0 ? NET_END : judge_error(connection);
 }
 
 /* All records that lie there, as long as they fit. */
@@ -35,7 +42,8 @@ static enum net_result read_tls(struct connection *connection, char *room, size_
     enum net_result result;
     do {
         size_t length = 0;
-        result = net_tls_read(connection->tls, room + total, size - total, &length, NULL);
+        result = net_tls_read(connection->tls, room + total, size - total, &length,
+                              connection_fault(connection));
         total += length;
     } while (result == NET_DONE && size - total >= RECORD_SIZE &&
              net_tls_has_pending(connection->tls));
@@ -95,29 +103,37 @@ bool connection_stream_keep(struct connection *connection)
 
 /* ---- writing ---- */
 
-static enum net_result write_clear(struct connection *connection, struct bytes output,
-                                   bool is_more_to_come, size_t *count)
+static ssize_t send_slices(int descriptor, const struct iovec *slices, size_t count, int flags)
+{
+    if (count == 1)
+        return send(descriptor, slices->iov_base, slices->iov_len, flags);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)slices, .msg_iovlen = count};
+    return sendmsg(descriptor, &message, flags);
+}
+
+static enum net_result write_clear(struct connection *connection, const struct iovec *slices,
+                                   size_t slice_count, bool is_more_to_come, size_t *count)
 {
     /* The kernel waits a moment for what follows, so that a group of replies is one packet. */
     int flags = MSG_NOSIGNAL | (is_more_to_come ? MSG_MORE : 0);
     ssize_t length;
     do
-        length = send(connection->descriptor, output.data, output.length, flags);
+        length = send_slices(connection->descriptor, slices, slice_count, flags);
     while (length < 0 && errno == EINTR);
     if (length >= 0) {
         *count = (size_t)length;
         return NET_DONE;
     }
-    return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_FAILED;
+    return judge_error(connection);
 }
 
-enum net_result connection_stream_write(struct connection *connection, struct bytes output,
-                                        bool is_more_to_come, size_t *count)
+enum net_result connection_stream_write(struct connection *connection, const struct iovec *slices,
+                                        size_t slice_count, bool is_more_to_come, size_t *count)
 {
-    if (connection->tls == NULL)
-        return write_clear(connection, output, is_more_to_come, count);
-    struct iovec slice = {(void *)(uintptr_t)output.data, output.length};
-    return net_tls_write(connection->tls, &slice, 1, count, NULL);
+    return connection->tls == NULL
+               ? write_clear(connection, slices, slice_count, is_more_to_come, count)
+               : net_tls_write(connection->tls, slices, slice_count, count,
+                               connection_fault(connection));
 }
 
 /* ---- waiting ---- */

@@ -33,10 +33,15 @@ struct connector_plan {
 
 /* On the loop's thread. The engine's face is called only later, not within this call: when the
    connection stands (and with is_implicit, TLS), `output` and all else as for any connection;
-   ENGINE_WANTS_TLS begins the handshake as client. *connection (for connection_resume and
-   connector_peer) is good until the engine's end. False: fault (no descriptor, no memory). */
+   ENGINE_WANTS_TLS begins the handshake as client. The engine is fed also while output of its own
+   still waits. *connection (for connection_resume and what follows) is good until the engine's end.
+   False: fault (no descriptor, no memory, the loop ends). */
 bool connector_open(struct loop *loop, const struct connector_plan *plan,
                     struct connection **connection, struct fault *fault);
+
+/* Ends it at once, whatever waits: the engine hears its end (ENGINE_END_CLOSED) within this call.
+   Not from inside a call of the face, and not behind the engine's end. */
+void connector_close(struct connection *connection);
 
 /* Facts of a connection that stands under TLS: its certificate was verified. */
 bool connector_is_verified(const struct connection *connection);

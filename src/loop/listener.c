@@ -82,7 +82,7 @@ static void let_in(struct listener *listener, int descriptor,
     plan.context = hold_context(listener);
     struct loop *loop = choose_loop(listener);
     plan.is_here = loop == listener->member.loop;
-    if (connection_start(loop, &plan))
+    if (connection_accept(loop, &plan))
         return;
     net_tls_context_free(plan.context);
     listener_gate_leave(&plan.place);
@@ -101,7 +101,7 @@ static int accept_one(const struct listener *listener, struct sockaddr_storage *
     if (listener->path != NULL)
         address->ss_family = AF_UNIX;
     else
-        connection_undress_address(address);
+        connection_accept_address(address);
     return descriptor;
 }
 

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/uio.h>
+
 #include "base/bytes.h"
 
 /* What the speaker wants next. Output that waits is written first, in every case. */
@@ -14,7 +16,8 @@ enum engine_wish {
     ENGINE_WANTS_INPUT = 0, /* bytes of the peer */
     ENGINE_WAITS,           /* a job of its own is on its way: nothing is read until it resumes the
                                connection; the peer's going away is still told by end */
-    ENGINE_WANTS_TLS,       /* the handshake as server: what was read and not taken is dropped */
+    ENGINE_WANTS_TLS,       /* the handshake, on the side that the connection is: what was read and
+                               not taken is dropped */
     ENGINE_WANTS_CLOSE      /* to be closed, in order */
 };
 
@@ -49,6 +52,9 @@ struct engine_face {
     /* What is to be written; borrowed until the next call. May make more of it (the next slice of a
        long answer) when there is nothing left. */
     struct bytes (*output)(void *engine, int64_t now);
+    /* NULL, or instead of `output`, for who has it in several places: fills at most `count` and
+       returns how many. */
+    size_t (*slices)(void *engine, struct iovec *slices, size_t count, int64_t now);
     void (*sent)(void *engine, size_t count, int64_t now);
     /* TLS stands: after ENGINE_WANTS_TLS, or first of all on a port of implicit TLS. */
     void (*tls_started)(void *engine, const struct engine_tls *facts, int64_t now);

@@ -6,14 +6,12 @@
 #include "base/scan.h"
 #include "base/utf8.h"
 
-#define PREFIX "=?UTF-8?Q?"
-#define SUFFIX "?="
-
 enum {
-    OVERHEAD = sizeof PREFIX - 1 + sizeof SUFFIX - 1,
-    PAYLOAD_MAX = ENCODED_WORD_MAX - OVERHEAD,
-    /* Less room than this for the first one on a line is not worth a word. */
-    ROOM_LEAST = OVERHEAD + 16
+    AROUND = 7, /* "=?", "?Q?" and "?=" around charset and text */
+    CHARSET_LEAST = sizeof "UTF-8" - 1,
+    PAYLOAD_MAX = ENCODED_WORD_MAX - AROUND - CHARSET_LEAST,
+    /* Less room than this for the text of the first one on a line is not worth a word. */
+    ROOM_LEAST = 16
 };
 
 /* What Q leaves alone even in a phrase (RFC 2047 5 (3)). */
@@ -90,21 +88,24 @@ static struct bytes take_characters(struct bytes *rest, bool is_q, size_t payloa
 void encoded_word_write(struct header_writer *writer, struct bytes blanks, struct bytes text)
 {
     bool is_q = q_length(text) <= base64_encoded_length(text.length);
+    const char *charset = utf8_is_valid(text) ? "UTF-8" : "unknown-8bit";
+    size_t overhead = AROUND + strlen(charset);
     while (text.length > 0) {
         size_t room = header_writer_encoded_word_room(writer, blanks.length);
         size_t payload =
-            room >= ROOM_LEAST && room < ENCODED_WORD_MAX ? room - OVERHEAD : (size_t)PAYLOAD_MAX;
+            (room >= overhead + ROOM_LEAST && room < ENCODED_WORD_MAX ? room : ENCODED_WORD_MAX) -
+            overhead;
         struct bytes piece = take_characters(&text, is_q, payload);
         AUTO(buffer)
         word = BUFFER(ENCODED_WORD_MAX);
-        buffer_append_string(&word, is_q ? PREFIX : "=?UTF-8?B?");
+        buffer_append_format(&word, "=?%s?%c?", charset, is_q ? 'Q' : 'B');
         if (is_q) {
             char encoded[PAYLOAD_MAX + 12];
             buffer_append(&word, bytes_of(encoded, append_q(piece, encoded)));
         } else {
             base64_encode(piece, &word);
         }
-        buffer_append_string(&word, SUFFIX);
+        buffer_append_string(&word, "?=");
         if (buffer_is_failed(&word))
             buffer_fail(writer->out);
         header_writer_encoded_word(writer, blanks, buffer_bytes(&word));
@@ -194,7 +195,7 @@ bool encoded_word_decode(struct bytes word, struct buffer *out)
     struct bytes language;
     struct bytes text;
     if (word.length > 2000 || !bytes_starts_with(word, BYTES("=?")) ||
-        !bytes_ends_with(word, BYTES("?=")) || word.length < OVERHEAD - 6)
+        !bytes_ends_with(word, BYTES("?=")) || word.length < AROUND - 1)
         return false;
     word = bytes_slice(word, 2, word.length - 4);
     if (!bytes_split(word, '?', &charset, &word) || !bytes_split(word, '?', &encoding, &text) ||

@@ -90,17 +90,18 @@ static void write_extended(struct header_writer *writer, struct bytes name, stru
     AUTO(buffer)
     word = BUFFER(HEADER_LINE_MAX);
     struct bytes rest = value;
+    const char *charset = utf8_is_valid(value) ? "UTF-8''" : "unknown-8bit''";
     struct bytes piece = take_piece(&rest);
     if (rest.length == 0) {
         buffer_append(&word, name);
-        buffer_append_string(&word, "*=UTF-8''");
+        buffer_append_format(&word, "*=%s", charset);
         append_percent(piece, &word);
         put(writer, &word);
         return;
     }
     for (unsigned number = 0; piece.length > 0; number++) {
         buffer_append(&word, name);
-        buffer_append_format(&word, "*%u*=%s", number, number == 0 ? "UTF-8''" : "");
+        buffer_append_format(&word, "*%u*=%s", number, number == 0 ? charset : "");
         append_percent(piece, &word);
         put(writer, &word);
         piece = take_piece(&rest);

@@ -109,6 +109,10 @@ static char *put_quoted(struct transfer_encoder *encoder, unsigned char c, bool 
         end += 3;
         encoder->column = 0;
     }
+    if (encoder->hides_dashes && encoder->column == 0 && c == '-') {
+        is_plain = false;
+        width = 3;
+    }
     encoder->column += width;
     if (is_plain) {
         *end++ = (char)c;

@@ -56,6 +56,9 @@ struct transfer_encoder {
     size_t column;     /* quoted-printable: of the line being written */
     char held_blank;   /* it may turn out to end a line; or 0 */
     bool is_behind_cr; /* a line feed now belongs to a line end that is written already */
+    /* To be set behind begin: quoted-printable starts no line with "-", so that none looks like a
+       boundary, wherever it is broken. */
+    bool hides_dashes;
 };
 
 void transfer_encoding_begin(struct transfer_encoder *encoder, enum transfer_encoding encoding);

@@ -308,6 +308,12 @@ void queue_plan_connection_ended(struct queue_plan *plan, struct queue_plan_rout
 
 /* ---- what is known of routes ---- */
 
+struct queue_plan_state queue_plan_state_of(struct queue_plan *plan, struct bytes name)
+{
+    const struct queue_plan_route *route = queue_plan_route_find(plan, name);
+    return route == NULL ? (struct queue_plan_state){0} : queue_plan_route_state(route);
+}
+
 bool queue_plan_set_state(struct queue_plan *plan, struct bytes name,
                           const struct queue_plan_state *state, struct fault *fault)
 {

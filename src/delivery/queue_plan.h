@@ -95,6 +95,8 @@ struct queue_plan_state {
     unsigned failures; /* in a row; 0 = well */
 };
 struct queue_plan_state queue_plan_route_state(const struct queue_plan_route *route);
+/* The same by name: all zero of a route that nothing is known of. */
+struct queue_plan_state queue_plan_state_of(struct queue_plan *plan, struct bytes route);
 bool queue_plan_set_state(struct queue_plan *plan, struct bytes route,
                           const struct queue_plan_state *state, struct fault *fault);
 

@@ -36,6 +36,8 @@ struct queue_runner *queue_runner_new(const struct queue_runner_options *options
                                       struct fault *fault);
 /* Begins, on the loop. From any thread. */
 void queue_runner_start(struct queue_runner *runner);
+/* When the loop has ended, before the workers do: nothing new is begun. Accepts NULL. */
+void queue_runner_end(struct queue_runner *runner);
 /* When the loop and the store are closed. Accepts NULL. */
 void queue_runner_free(struct queue_runner *runner);
 

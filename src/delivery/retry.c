@@ -18,6 +18,16 @@ static int64_t lifetime_of(const struct retry_times *times)
     return or_default(times->lifetime, 5 * 24 * 60);
 }
 
+int64_t retry_warning(const struct retry_times *times)
+{
+    return times->warning < 0 ? -1 : or_default(times->warning, 4 * 60);
+}
+
+int64_t retry_end(const struct retry_times *times, int64_t created)
+{
+    return created + lifetime_of(times);
+}
+
 int64_t retry_wait(const struct retry_times *times, unsigned failures)
 {
     int64_t longest = or_default(times->longest, 4 * 60);
@@ -36,7 +46,7 @@ int64_t retry_next(const struct retry_times *times, int64_t created, int64_t now
     int64_t most = wait / 100 * RETRY_JITTER_PERCENT;
     /* In thousandths, so that no product is too long. */
     int64_t next = now + wait + most / 1000 * (int64_t)((uint64_t)random * 1001 >> 32);
-    int64_t end = created + lifetime_of(times);
+    int64_t end = retry_end(times, created);
     return now < end && next > end ? end : next;
 }
 
@@ -47,5 +57,5 @@ bool retry_is_over(const struct retry_times *times, int64_t created, int64_t now
 
 bool retry_is_late(const struct retry_times *times, int64_t created, int64_t now)
 {
-    return times->warning >= 0 && now - created >= or_default(times->warning, 4 * 60);
+    return times->warning >= 0 && now - created >= retry_warning(times);
 }

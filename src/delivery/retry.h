@@ -26,6 +26,12 @@ int64_t retry_wait(const struct retry_times *times, unsigned failures);
 int64_t retry_next(const struct retry_times *times, int64_t created, int64_t now, unsigned failures,
                    uint32_t random);
 
+/* How old a letter is when its sender is warned; -1 = he is not. */
+int64_t retry_warning(const struct retry_times *times);
+
+/* When its lifetime ends. */
+int64_t retry_end(const struct retry_times *times, int64_t created);
+
 bool retry_is_over(const struct retry_times *times, int64_t created, int64_t now);
 bool retry_is_late(const struct retry_times *times, int64_t created, int64_t now);
 

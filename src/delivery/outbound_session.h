@@ -54,7 +54,9 @@ struct outbound_recipient_result {
 
 enum outbound_event_kind {
     OUTBOUND_READY = 0,    /* greeted, under TLS and logged in as wished: letters may be given */
-    OUTBOUND_WANTS_LETTER, /* there is room for one more */
+    OUTBOUND_WANTS_LETTER, /* there is room for one more: told once when the session is ready, and
+                              again behind each letter that was given or has ended. Who has none may
+                              give one later, unasked */
     OUTBOUND_WANTS_BODY,   /* of event.letter, from event.offset on: outbound_session_body */
     OUTBOUND_LETTER_ENDED, /* event.letter, results filled */
     OUTBOUND_ENDED         /* the connection is no more; letters that had not ended did so before */
@@ -68,18 +70,20 @@ struct outbound_event {
     enum reply_judge_phase phase; /* where it was */
     struct ph_reply reply;        /* code 0 = none; borrowed until the next call */
     const char *text;             /* in plain words: reply or our own; borrowed likewise */
-    bool is_orderly;              /* QUIT was said by us */
+    bool is_orderly;              /* QUIT was said by us, the far end closed an idle session, or
+                                     our own loop ends: nobody has failed */
     bool is_tls_failure;          /* TLS did not come about: in clear it may work */
 };
 
 struct outbound_session;
 
-/* `told` is run on the loop, never within a call of this room, when there are events to pull. NULL:
-   fault, nothing was begun. */
+/* `told` is run on the loop, never within a call of this room, when there are events to pull; all
+   of them are to be pulled. It may free the session. NULL: fault, nothing was begun. */
 struct outbound_session *outbound_session_new(struct loop *loop,
                                               const struct outbound_session_plan *plan,
                                               struct loop_task *told, struct fault *fault);
-/* Ends the connection at once if it stands. Accepts NULL. */
+/* Ends the connection at once if it stands; `told` is not run any more, and letters are the owner's
+   again. Accepts NULL. */
 void outbound_session_free(struct outbound_session *session);
 
 bool outbound_session_next(struct outbound_session *session, struct outbound_event *event);
@@ -90,7 +94,9 @@ const struct ph_capabilities *outbound_session_capabilities(const struct outboun
 const char *outbound_session_tls(const struct outbound_session *session);
 
 /* False: it cannot be sent there as it stands (too large, SMTPUTF8 is needed and not there...): the
-   letter has not begun, *verdict and the text say what its recipients are to be told. */
+   letter has not begun, *verdict and the text say what its recipients are to be told. With code 0
+   nothing is wrong with the letter, but this connection takes no more: another may. A letter that
+   is taken may still be without some of its recipients: their results say why. */
 struct outbound_refusal {
     int code;
     const char *enhanced;
@@ -100,8 +106,8 @@ struct outbound_refusal {
 bool outbound_session_send(struct outbound_session *session, struct outbound_letter *letter,
                            struct outbound_refusal *refusal);
 
-/* The next piece of the body that was asked for; borrowed until more is asked for or the letter has
-   ended. */
+/* The answer to OUTBOUND_WANTS_BODY: the next piece, borrowed until more is asked for or the letter
+   has ended. Of a letter that has ended meanwhile nothing is taken. */
 void outbound_session_body(struct outbound_session *session, struct outbound_letter *letter,
                            struct bytes piece, bool is_last);
 /* It cannot be read: the letter ends unsent, the connection with it where there is no other way. */

@@ -1,6 +1,7 @@
 /* A rule of the table of relays, out of its line of words. */
 #include "delivery/relay_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/scan.h"
@@ -122,28 +123,29 @@ static bool read_recipient(struct relay_rule *rule, struct bytes text, struct fa
 
 /* ---- the host ---- */
 
-/* Appends "[" prefix address "]" if that is an address literal. */
-static bool write_literal(struct bytes prefix, struct bytes address, struct buffer *out)
+/* Writes "[" prefix address "]" if that is an address literal. */
+static bool make_literal(const char *prefix, struct bytes address,
+                         char literal[DOMAIN_OCTETS_MAX + 1])
 {
-    AUTO(buffer)
-    text = BUFFER(DOMAIN_OCTETS_MAX);
-    buffer_append_char(&text, '[');
-    buffer_append(&text, prefix);
-    buffer_append(&text, address);
-    buffer_append_char(&text, ']');
-    struct fault unused;
-    return !buffer_is_failed(&text) && domain_is_address_literal(buffer_bytes(&text)) &&
-           relay_write_domain(buffer_bytes(&text), out, &unused);
+    if (strlen(prefix) + address.length + 2 > DOMAIN_OCTETS_MAX || bytes_has_control(address))
+        return false;
+    int length =
+        snprintf(literal, DOMAIN_OCTETS_MAX + 1, "[%s%.*s]", prefix, BYTES_FORMAT(address));
+    return domain_is_address_literal(bytes_of(literal, (size_t)length));
 }
 
 static bool write_host(struct bytes host, struct buffer *out, struct fault *fault)
 {
+    char literal[DOMAIN_OCTETS_MAX + 1];
     bool has_brackets = host.length > 2 && host.data[0] == '[';
     struct bytes inner = has_brackets ? bytes_slice(host, 1, host.length - 2) : host;
-    if (write_literal(BYTES(""), inner, out))
-        return true;
-    if (has_brackets && write_literal(BYTES("IPv6:"), inner, out))
-        return true;
+    if (has_brackets && make_literal("IPv6:", inner, literal))
+        return relay_write_domain(bytes_from_string(literal), out, fault);
+    if (bytes_has_char(inner, ':') && !bytes_starts_with_ignoring_case(inner, BYTES("IPv6:")))
+        return fault_set(fault, FAULT_SYNTAX, "\"%.*s\" is no host",
+                         BYTES_FORMAT(bytes_slice(host, 0, 64)));
+    if (make_literal("", inner, literal))
+        return relay_write_domain(bytes_from_string(literal), out, fault);
     return relay_write_domain(host, out, fault);
 }
 

@@ -206,6 +206,23 @@ static const struct db_statement rules[] = {
     {"SELECT 'recipient ' || r.recipient || ' belongs to no message' FROM outbound_recipient r "
      "WHERE NOT EXISTS (SELECT 1 FROM outbound_message o WHERE o.id = r.message)",
      NULL},
+    {"SELECT 'message ' || o.id || ' to far recipients has none' FROM outbound_message o "
+     "WHERE NOT EXISTS (SELECT 1 FROM outbound_recipient r WHERE r.message = o.id)",
+     NULL},
+    {"SELECT 'recipient ' || r.recipient || ' (' || r.number || ') of message ' || r.message || "
+     "' has state ' || r.state || ', ' || r.attempts || ' attempts, route \"' || r.route || '\", "
+     "which cannot be' FROM outbound_recipient r WHERE r.state NOT BETWEEN 0 AND 1 "
+     "OR r.number < 0 OR r.attempts < 0 OR r.route = '' OR r.recipient = '' "
+     "OR r.is_warned NOT BETWEEN 0 AND 1",
+     NULL},
+    {"SELECT 'route ' || o.route || ' is in trouble after ' || o.failures || ' failures' "
+     "FROM outbound_route o WHERE o.failures < 1",
+     NULL},
+    {"SELECT 'account ' || s.account || ' sent ' || s.messages || ' messages to ' || s.recipients "
+     "|| ' recipients within one slot, which cannot be' FROM sending s "
+     "WHERE s.messages < 1 OR s.recipients < s.messages "
+     "OR NOT EXISTS (SELECT 1 FROM account a WHERE a.id = s.account)",
+     NULL},
 };
 
 static bool check_rule(struct store_checking *checking, const struct db_statement *rule,

@@ -17,9 +17,10 @@ bool store_outbound_list_open(struct store_outbound_list *list, struct store *st
         "SELECT r.message, r.due, r.route, m.account FROM outbound_recipient r "
         "CROSS JOIN outbound_message m WHERE m.id = r.message AND r.message > $1 AND r.state = 0 "
         "AND $2 > 0 AND $3 > 0 ORDER BY r.message, r.number",
-        "SELECT r.message, r.due, r.route, m.account FROM outbound_recipient r "
-        "JOIN outbound_message m ON m.id = r.message WHERE r.message > $1 AND r.state = 0 "
-        "AND " STORE_OUTBOUND_OURS("$2") " ORDER BY r.message FETCH FIRST $3 ROWS WITH TIES"};
+        "SELECT message, due, route, account FROM (SELECT r.message, r.number, r.due, r.route, "
+        "m.account FROM outbound_recipient r JOIN outbound_message m ON m.id = r.message "
+        "WHERE r.message > $1 AND r.state = 0 AND " STORE_OUTBOUND_OURS(
+            "$2") " ORDER BY r.message FETCH FIRST $3 ROWS WITH TIES) s ORDER BY message, number"};
     list->rows_max = rows_max;
     list->row_count = 0;
     list->message = 0;

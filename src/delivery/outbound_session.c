@@ -1,7 +1,6 @@
-/* The dialogue of an outbound session, and its events. */
+/* Birth and death of an outbound session, and its owner's side. */
 #include "delivery/outbound_session.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,24 +8,7 @@
 
 #include "delivery/outbound_session_inside.h"
 
-static void run_task(struct loop_task *task);
-
 /* ---- what is to be told ---- */
-
-static size_t count_unfinished(const struct outbound_session *session)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < session->transit_count; i++)
-        count += !session->transits[i]->is_ended;
-    return count;
-}
-
-/* RFC 9422 3: MAILMAX. */
-static bool is_used_up(const struct outbound_session *session)
-{
-    uint64_t most = smtp_client_capabilities(session->client)->messages_max;
-    return most != 0 && session->letter_count >= most;
-}
 
 /* More letters than may be in flight would only wait here. */
 static size_t capacity(const struct outbound_session *session)
@@ -41,7 +23,8 @@ static bool has_room(const struct outbound_session *session)
 {
     return session->step == OUTBOUND_SESSION_IS_READY && !session->is_quitting &&
            !session->is_ended && !smtp_client_is_closed(session->client) &&
-           session->transit_count < capacity(session) && !is_used_up(session);
+           session->transit_count < capacity(session) &&
+           !outbound_session_dialogue_is_used_up(session);
 }
 
 static bool has_news(const struct outbound_session *session)
@@ -54,7 +37,7 @@ static bool has_news(const struct outbound_session *session)
     return session->has_ready || (session->has_room && has_room(session));
 }
 
-static void tell(struct outbound_session *session)
+void outbound_session_tell(struct outbound_session *session)
 {
     if (session->is_posted || session->is_telling || session->is_freed || !has_news(session))
         return;
@@ -87,403 +70,8 @@ static void run_task(struct loop_task *task)
     }
     if (session->wants_resume)
         resume(session);
-    tell(session);
+    outbound_session_tell(session);
 }
-
-/* ---- trouble ---- */
-
-static enum reply_judge_phase phase_of(enum outbound_session_step step)
-{
-    switch (step) {
-    case OUTBOUND_SESSION_GREETS:
-        return REPLY_JUDGE_GREETING;
-    case OUTBOUND_SESSION_SAYS_HELLO:
-        return REPLY_JUDGE_HELLO;
-    case OUTBOUND_SESSION_STARTS_TLS:
-        return REPLY_JUDGE_TLS;
-    case OUTBOUND_SESSION_LOGS_IN:
-        return REPLY_JUDGE_LOGIN;
-    case OUTBOUND_SESSION_IS_READY:
-        break;
-    }
-    return REPLY_JUDGE_LOST;
-}
-
-/* What came first is why; the rest follows from it. */
-static struct outbound_session_trouble *note_trouble(struct outbound_session *session,
-                                                     enum reply_judge_phase phase, const char *text)
-{
-    struct outbound_session_trouble *trouble = &session->trouble;
-    if (trouble->is_noted)
-        return NULL;
-    *trouble = (struct outbound_session_trouble){.is_noted = true, .phase = phase};
-    snprintf(trouble->text, sizeof trouble->text, "%s", text);
-    session->is_tls_failure = phase == REPLY_JUDGE_TLS;
-    return trouble;
-}
-
-static void note_error(struct outbound_session *session, const struct ph_error *error)
-{
-    struct outbound_session_trouble *trouble =
-        note_trouble(session, phase_of(session->step), error->message);
-    if (trouble == NULL)
-        return;
-    trouble->code = error->reply_code;
-    memcpy(trouble->enhanced, error->reply_enhanced, sizeof trouble->enhanced);
-    memcpy(trouble->reply_text, error->reply_text, sizeof trouble->reply_text);
-}
-
-/* ---- the dialogue ---- */
-
-static void say_goodbye(struct outbound_session *session)
-{
-    int64_t now = loop_now(session->loop);
-    if (session->is_quitting)
-        return;
-    session->is_quitting = true;
-    if (!smtp_client_quit(session->client, now, NULL))
-        session->wants_close = true;
-    if (count_unfinished(session) == 0)
-        session->quit_by = now + OUTBOUND_SESSION_QUIT_PATIENCE;
-}
-
-/* It goes on no further, for a reason of the engine or of ours. */
-static void give_up(struct outbound_session *session, const struct ph_error *error)
-{
-    note_error(session, error);
-    say_goodbye(session);
-}
-
-static void give_up_saying(struct outbound_session *session, enum reply_judge_phase phase,
-                           const char *text)
-{
-    note_trouble(session, phase, text);
-    say_goodbye(session);
-}
-
-static void say_hello(struct outbound_session *session, enum outbound_session_step step)
-{
-    struct ph_error error;
-    session->step = step;
-    if (!smtp_client_hello(session->client, PH_HELLO_AUTOMATIC, NULL, loop_now(session->loop),
-                           &error))
-        give_up(session, &error);
-}
-
-static void become_ready(struct outbound_session *session)
-{
-    session->step = OUTBOUND_SESSION_IS_READY;
-    session->has_ready = true;
-    session->has_room = true;
-}
-
-static bool is_loopback(const struct net_address *address)
-{
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    memcpy(&ipv4, &address->storage, sizeof ipv4);
-    memcpy(&ipv6, &address->storage, sizeof ipv6);
-    switch (address->storage.ss_family) {
-    case AF_INET:
-        return ntohl(ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    case AF_INET6:
-        return IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
-    default:
-        return address->storage.ss_family == AF_UNIX;
-    }
-}
-
-static void log_in(struct outbound_session *session)
-{
-    const struct relay *relay = session->plan->relay;
-    struct ph_error error;
-    session->step = OUTBOUND_SESSION_LOGS_IN;
-    bool is_near = is_loopback(&session->plan->place->address);
-    if (session->tls_version[0] == '\0' && !is_near) {
-        give_up_saying(session, REPLY_JUDGE_LOGIN, "a login would go in clear, without TLS");
-        return;
-    }
-    session->login = (struct ph_login){
-        .user = relay->user, .password = relay->password, .allow_cleartext = is_near};
-    if (!smtp_client_login(session->client, &session->login, loop_now(session->loop), &error))
-        give_up(session, &error);
-}
-
-static void go_on_without_tls(struct outbound_session *session)
-{
-    if (session->plan->relay->user != NULL)
-        log_in(session);
-    else
-        become_ready(session);
-}
-
-static bool may_be_clear(const struct outbound_session *session)
-{
-    enum relay_tls tls = session->plan->relay->tls;
-    return tls == RELAY_TLS_OPPORTUNISTIC || tls == RELAY_TLS_NONE;
-}
-
-/* TLS was asked for and refused, or is not there at all. */
-static void miss_tls(struct outbound_session *session, const struct ph_error *error)
-{
-    if (may_be_clear(session))
-        go_on_without_tls(session);
-    else
-        give_up(session, error);
-}
-
-static bool wants_starttls(const struct outbound_session *session)
-{
-    enum relay_tls tls = session->plan->relay->tls;
-    return session->tls_version[0] == '\0' && tls != RELAY_TLS_NONE &&
-           !(session->plan->is_clear && may_be_clear(session));
-}
-
-static void hear_hello(struct outbound_session *session)
-{
-    struct ph_error error;
-    if (!wants_starttls(session)) {
-        go_on_without_tls(session);
-        return;
-    }
-    session->step = OUTBOUND_SESSION_STARTS_TLS;
-    if (!smtp_client_starttls(session->client, loop_now(session->loop), &error))
-        miss_tls(session, &error);
-}
-
-static void hear_refusal(struct outbound_session *session, const struct ph_event *event)
-{
-    if (event->operation == PH_OPERATION_STARTTLS && !event->is_closed)
-        miss_tls(session, event->error);
-    else if (event->operation != PH_OPERATION_QUIT)
-        give_up(session, event->error);
-}
-
-static void hear_done(struct outbound_session *session, const struct ph_event *event)
-{
-    if (event->error->kind != PH_OK) {
-        hear_refusal(session, event);
-        return;
-    }
-    if (session->is_quitting)
-        return;
-    switch (event->operation) {
-    case PH_OPERATION_GREETING:
-    case PH_OPERATION_STARTTLS:
-        say_hello(session, OUTBOUND_SESSION_SAYS_HELLO);
-        break;
-    case PH_OPERATION_HELLO:
-        hear_hello(session);
-        break;
-    case PH_OPERATION_LOGIN:
-        become_ready(session);
-        break;
-    default:
-        break;
-    }
-}
-
-/* ---- letters ---- */
-
-static void hear_letter_ended(struct outbound_session *session, const struct ph_event *event)
-{
-    if (event->is_closed && event->error->kind != PH_OK)
-        note_error(session, event->error);
-    if (count_unfinished(session) > 0)
-        return;
-    if (session->is_quitting)
-        session->quit_by = loop_now(session->loop) + OUTBOUND_SESSION_QUIT_PATIENCE;
-    else if (is_used_up(session))
-        say_goodbye(session);
-}
-
-/* What is at hand of the body goes at once; the rest is asked for. */
-static void supply_body(struct outbound_session *session, struct outbound_session_transit *transit)
-{
-    struct bytes first = transit->letter->first;
-    if (transit->given > 0 || first.length == 0) {
-        transit->wants_body = true;
-        return;
-    }
-    transit->given = first.length;
-    smtp_client_body(session->client, first.data, first.length, false, loop_now(session->loop));
-}
-
-static void hear_letter(struct outbound_session *session, const struct ph_event *event)
-{
-    struct outbound_session_transit *transit =
-        (struct outbound_session_transit *)(uintptr_t)event->transaction;
-    if (event->kind == PH_EVENT_BODY_WANTED) {
-        supply_body(session, transit);
-        return;
-    }
-    outbound_session_letter_hear(transit, event);
-    if (event->kind == PH_EVENT_DONE) {
-        transit->wants_body = false;
-        hear_letter_ended(session, event);
-    }
-}
-
-/* Hears all that the engine has to tell. */
-static void hear_events(struct outbound_session *session)
-{
-    struct ph_event event;
-    while (smtp_client_next(session->client, &event)) {
-        if (event.kind == PH_EVENT_TLS_WANTED)
-            session->wants_tls = true;
-        else if (event.operation == PH_OPERATION_TRANSACTION)
-            hear_letter(session, &event);
-        else if (event.kind == PH_EVENT_DONE)
-            hear_done(session, &event);
-    }
-}
-
-/* ---- the face that the connection sees ---- */
-
-static size_t feed(void *engine, struct bytes in, int64_t now)
-{
-    struct outbound_session *session = engine;
-    struct bytes rest = in;
-    while (rest.length > 0 && !smtp_client_is_closed(session->client)) {
-        size_t taken = smtp_client_feed(session->client, rest.data, rest.length, now);
-        rest = bytes_skip(rest, taken);
-        hear_events(session);
-    }
-    tell(session);
-    return in.length;
-}
-
-static enum engine_wish wish(const void *engine)
-{
-    const struct outbound_session *session = engine;
-    if (session->wants_close || smtp_client_is_closed(session->client))
-        return ENGINE_WANTS_CLOSE;
-    return session->wants_tls ? ENGINE_WANTS_TLS : ENGINE_WANTS_INPUT;
-}
-
-static struct bytes output(void *engine, int64_t now)
-{
-    struct outbound_session *session = engine;
-    struct iovec slice = {0};
-    (void)now;
-    smtp_client_output(session->client, &slice, 1);
-    return bytes_of(slice.iov_base, slice.iov_len);
-}
-
-static size_t slices(void *engine, struct iovec *out, size_t count, int64_t now)
-{
-    struct outbound_session *session = engine;
-    (void)now;
-    return smtp_client_output(session->client, out, count);
-}
-
-static void sent(void *engine, size_t count, int64_t now)
-{
-    struct outbound_session *session = engine;
-    smtp_client_sent(session->client, count, now);
-    hear_events(session);
-    tell(session);
-}
-
-/* A certificate that nobody looked at will do only where the relay's rule says so. */
-static bool is_unverified(const struct outbound_session *session)
-{
-    return session->plan->relay->tls == RELAY_TLS_OPPORTUNISTIC &&
-           !connector_is_verified(session->connection);
-}
-
-static void tls_started(void *engine, const struct engine_tls *facts, int64_t now)
-{
-    struct outbound_session *session = engine;
-    struct ph_tls_facts told = {.binding_name = facts->binding_name,
-                                .binding = facts->binding,
-                                .binding_length = facts->binding_length,
-                                .is_unverified = is_unverified(session)};
-    session->wants_tls = false;
-    snprintf(session->tls_version, sizeof session->tls_version, "%s", facts->version);
-    smtp_client_tls_started(session->client, &told, now);
-    hear_events(session);
-    tell(session);
-}
-
-static int64_t deadline(const void *engine)
-{
-    const struct outbound_session *session = engine;
-    int64_t when = smtp_client_deadline(session->client);
-    if (session->quit_by != 0 && session->quit_by < when)
-        when = session->quit_by;
-    return when == INT64_MAX ? ENGINE_NEVER : when;
-}
-
-static void tick(void *engine, int64_t now)
-{
-    struct outbound_session *session = engine;
-    smtp_client_tick(session->client, now);
-    hear_events(session);
-    if (session->quit_by != 0 && now >= session->quit_by)
-        session->wants_close = true;
-    tell(session);
-}
-
-/* Nothing is lost with a session that is not ready: it need not end in words. */
-static void quit(struct outbound_session *session)
-{
-    if (session->step == OUTBOUND_SESSION_IS_READY) {
-        say_goodbye(session);
-    } else {
-        session->is_quitting = true;
-        session->wants_close = true;
-    }
-    hear_events(session);
-}
-
-static void stop(void *engine, int64_t now)
-{
-    struct outbound_session *session = engine;
-    (void)now;
-    quit(session);
-    tell(session);
-}
-
-static void note_lost_connection(struct outbound_session *session)
-{
-    const struct connector_trouble *connector = &session->connector;
-    if (connector->fault.kind == FAULT_NONE)
-        return;
-    if (connector->step == CONNECTOR_CONNECTS)
-        note_trouble(session, REPLY_JUDGE_CONNECT, connector->fault.message);
-    else if (connector->step == CONNECTOR_HANDSHAKES)
-        note_trouble(session, REPLY_JUDGE_TLS, connector->fault.message);
-}
-
-static void end(void *engine, enum engine_end how, int64_t now)
-{
-    struct outbound_session *session = engine;
-    bool was_idle = session->step == OUTBOUND_SESSION_IS_READY && count_unfinished(session) == 0;
-    session->connection = NULL;
-    if (how != ENGINE_END_STOP && !session->is_quitting)
-        note_lost_connection(session);
-    smtp_client_end_of_input(session->client, session->connector.fault.system_error, now);
-    hear_events(session);
-    session->is_ended = true;
-    session->is_orderly =
-        !session->trouble.is_noted && (session->is_quitting || was_idle || how == ENGINE_END_STOP);
-    note_trouble(session, phase_of(session->step), "the connection was closed");
-    tell(session);
-}
-
-static const struct engine_face face = {
-    .feed = feed,
-    .wish = wish,
-    .output = output,
-    .slices = slices,
-    .sent = sent,
-    .tls_started = tls_started,
-    .deadline = deadline,
-    .tick = tick,
-    .stop = stop,
-    .end = end,
-};
 
 /* ---- birth and death ---- */
 
@@ -537,7 +125,7 @@ static bool open_connection(struct outbound_session *session, struct fault *faul
         .tls = plan->tls,
         .is_implicit = plan->relay->is_implicit,
         .tls_name = tls_name(plan->place->name, memory),
-        .face = &face,
+        .face = &outbound_session_face,
         .engine = session,
         .trouble = &session->connector,
         .connection = CONNECTION_PATIENCE,
@@ -675,9 +263,9 @@ const char *outbound_session_tls(const struct outbound_session *session)
 /* All that the owner's call led to. */
 static void settle(struct outbound_session *session)
 {
-    hear_events(session);
+    outbound_session_dialogue_hear(session);
     resume(session);
-    tell(session);
+    outbound_session_tell(session);
 }
 
 bool outbound_session_send(struct outbound_session *session, struct outbound_letter *letter,
@@ -743,6 +331,6 @@ void outbound_session_quit(struct outbound_session *session)
         connector_close(session->connection);
         return;
     }
-    quit(session);
+    outbound_session_dialogue_quit(session);
     settle(session);
 }

@@ -67,6 +67,33 @@ struct outbound_session {
     struct outbound_session_trouble trouble;
 };
 
+/* ---- outbound_session.c ---- */
+
+/* Has `told` run if there is something to pull. */
+void outbound_session_tell(struct outbound_session *session);
+
+/* ---- outbound_session_face.c ---- */
+
+extern const struct engine_face outbound_session_face;
+
+/* ---- outbound_session_dialogue.c: what the engine tells, and what is said next ---- */
+
+/* Hears all that the engine has to tell. */
+void outbound_session_dialogue_hear(struct outbound_session *session);
+
+/* QUIT behind what is in hand; at once where no letter can be. */
+void outbound_session_dialogue_quit(struct outbound_session *session);
+
+/* The connection is no more. */
+void outbound_session_dialogue_end(struct outbound_session *session, enum engine_end how,
+                                   int64_t now);
+
+/* Letters that the engine has. */
+size_t outbound_session_dialogue_unfinished(const struct outbound_session *session);
+
+/* The far end takes no more letters on this connection (RFC 9422 3: MAILMAX). */
+bool outbound_session_dialogue_is_used_up(const struct outbound_session *session);
+
 /* ---- outbound_session_letter.c: a letter as a transaction ---- */
 
 /* Builds the transaction of a letter, and fills the results of recipients that it leaves out. NULL:

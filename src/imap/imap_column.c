@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 enum {
-    RADIX_BITS = 8,
+    RADIX_BITS = 11,
     RADIX = 1 << RADIX_BITS,
-    RADIX_MIN = 64, /* values below which comparing is quicker */
+    RADIX_MIN = 256, /* values below which comparing is quicker */
     VALUES_MAX = 1 << 30
 };
 

@@ -30,8 +30,9 @@ unsigned imap_searching_key_wants(unsigned key)
 {
     if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE)
         return 0;
-    return key == IMAP_SEARCHING_KEY_IDS ? STORE_FETCH_ENVELOPE | STORE_FETCH_HEADER
-                                         : STORE_FETCH_ENVELOPE;
+    if (key != IMAP_SEARCHING_KEY_IDS)
+        return STORE_FETCH_ENVELOPE;
+    return STORE_FETCH_ENVELOPE | STORE_FETCH_HEADER | STORE_FETCH_NO_PREFIX;
 }
 
 enum imap_column_kind imap_searching_key_kind(unsigned key)

@@ -69,7 +69,7 @@ static const struct db_statement statements[META + 1][REACH_COUNT] = {
 bool store_fetch_open(struct store_fetch *fetch, struct db *db, int64_t mailbox, uint32_t first,
                       uint32_t last, size_t count, unsigned wants, struct fault *fault)
 {
-    if ((wants & STORE_FETCH_HEADER) != 0)
+    if ((wants & (STORE_FETCH_HEADER | STORE_FETCH_NO_PREFIX)) == STORE_FETCH_HEADER)
         wants |= STORE_FETCH_PREFIX;
     enum reach reach = (wants & STORE_FETCH_DATA) != 0     ? REACH_DATA
                        : (wants & STORE_FETCH_PREFIX) != 0 ? REACH_PREFIX

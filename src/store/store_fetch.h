@@ -11,7 +11,8 @@ enum store_fetch_want {
     STORE_FETCH_STRUCTURE = 2,
     STORE_FETCH_HEADER = 4, /* of the body; and the prefix */
     STORE_FETCH_PREFIX = 8,
-    STORE_FETCH_DATA = 16 /* the first STORE_FETCH_DATA_MAX bytes of the body; and the prefix */
+    STORE_FETCH_DATA = 16, /* the first STORE_FETCH_DATA_MAX bytes of the body; and the prefix */
+    STORE_FETCH_NO_PREFIX = 32 /* with HEADER, for whom that of the body is enough */
 };
 
 enum {

@@ -115,6 +115,55 @@ bool store_alias_add(struct store *store, struct db *db, struct bytes alias, str
     return is_far || check_target(db, buffer_bytes(&text), fault);
 }
 
+/* An alias that leads to what is removed would lead nowhere, and mail for it come back. */
+static bool check_leading_here(struct db *db, const struct store_folded *folded,
+                               struct fault *fault)
+{
+    static const struct db_statement find = {
+        "SELECT a.local, d.name, a.target FROM address a JOIN domain d ON d.id = a.domain "
+        "WHERE a.target = $1 OR (SUBSTR(a.target, 1, LENGTH($2)) = $2 "
+        "AND SUBSTR(a.target, LENGTH(a.target) - LENGTH($3) + 1) = $3) ORDER BY d.name, a.local",
+        NULL};
+    AUTO(buffer)
+    whole = BUFFER(ADDRESS_TEXT_MAX);
+    AUTO(buffer)
+    start = BUFFER(ADDRESS_TEXT_MAX);
+    AUTO(buffer)
+    end = BUFFER(ADDRESS_TEXT_MAX);
+    AUTO(db_rows)
+    rows = {0};
+    store_fold_print(folded, &whole);
+    /* With a detail behind the name too; a catch-all is for whatever stands before the "@". */
+    if (folded->local_length > 0) {
+        buffer_append(&start, store_folded_local(folded));
+        buffer_append_char(&start, '+');
+    }
+    buffer_append_char(&end, '@');
+    buffer_append(&end, store_folded_domain(folded));
+    if (buffer_is_failed(&whole) || buffer_is_failed(&start) || buffer_is_failed(&end))
+        return fault_set_memory(fault);
+    if (!db_query(db, &find,
+                  DB_VALUES(db_text(buffer_bytes(&whole)), db_text(buffer_bytes(&start)),
+                            db_text(buffer_bytes(&end))),
+                  &rows, fault))
+        return false;
+    while (db_rows_next(&rows)) {
+        struct fault why;
+        if (check_target(db, db_rows_bytes(&rows, 2), &why))
+            continue;
+        if (why.kind != FAULT_PERMANENT) {
+            *fault = why;
+            return false;
+        }
+        return fault_set(fault, FAULT_DENIED,
+                         "the alias %.*s@%.*s would lead nowhere; remove it first, or give it "
+                         "another target",
+                         BYTES_FORMAT(db_rows_bytes(&rows, 0)),
+                         BYTES_FORMAT(db_rows_bytes(&rows, 1)));
+    }
+    return db_rows_finish(&rows, fault);
+}
+
 bool store_alias_remove(struct db *db, struct bytes alias, struct bytes target, struct fault *fault)
 {
     static const struct db_statement remove_all = {
@@ -146,5 +195,5 @@ bool store_alias_remove(struct db *db, struct bytes alias, struct bytes target, 
         return fault_set(fault, FAULT_PERMANENT, "there is no such alias: %.*s%s%.*s",
                          BYTES_FORMAT(alias), target.length == 0 ? "" : " to ",
                          BYTES_FORMAT(target));
-    return true;
+    return check_leading_here(db, &folded, fault);
 }

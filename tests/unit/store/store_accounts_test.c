@@ -355,6 +355,31 @@ static void aliases_are_followed_to_their_ends(void **state)
     assert_leads(fixture, "bob@example.org", "bob@example.org");
 }
 
+/* What leads somewhere goes on to do so. */
+static void aliases_that_others_need(void **state)
+{
+    struct store_fixture *fixture = *state;
+    make(fixture, ACCOUNT_ADD, "bob@example.org", "");
+    make(fixture, ALIAS_ADD, "info@example.org", "ann@example.org");
+    make(fixture, ALIAS_ADD, "info@example.org", "bob@example.org");
+    make(fixture, ALIAS_ADD, "all@example.org", "info+x@example.org");
+    refuse(fixture, ALIAS_REMOVE, "info@example.org", "", FAULT_DENIED,
+           "the alias all@example.org would lead nowhere");
+    make(fixture, ALIAS_REMOVE, "info@example.org", "ann@example.org");
+    refuse(fixture, ALIAS_REMOVE, "info@example.org", "bob@example.org", FAULT_DENIED, "all@");
+    assert_leads(fixture, "all@example.org", "bob@example.org");
+    make(fixture, ALIAS_REMOVE, "all@example.org", "");
+    make(fixture, ALIAS_REMOVE, "info@example.org", "");
+    /* The catch-all too. */
+    make(fixture, ALIAS_ADD, "@example.org", "ann@example.org");
+    make(fixture, ALIAS_ADD, "one@example.org", "whoever@example.org");
+    make(fixture, ALIAS_ADD, "two@example.org", "bob@example.org");
+    refuse(fixture, ALIAS_REMOVE, "@example.org", "", FAULT_DENIED, "one@example.org");
+    make(fixture, ALIAS_REMOVE, "one@example.org", "");
+    make(fixture, ALIAS_REMOVE, "@example.org", "");
+    assert_leads(fixture, "two@example.org", "bob@example.org");
+}
+
 static void aliases_that_cannot_be(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -806,6 +831,7 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(exact_then_without_detail_then_catch_all),
     STORE_TEST(aliases_are_followed_to_their_ends),
     STORE_TEST(aliases_that_cannot_be),
+    STORE_TEST(aliases_that_others_need),
     STORE_TEST(loops_and_depths_end),
     STORE_TEST(targets_have_a_limit),
     STORE_TEST(disabled_accounts_take_no_mail),

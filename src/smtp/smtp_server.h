@@ -37,7 +37,10 @@ enum {
     SMTP_SERVER_RATE_WINDOW = 60 * 1000,  /* milliseconds: that minute */
     SMTP_SERVER_ERROR_DELAY = 1000,       /* milliseconds that a reply waits from errors_soft on */
     SMTP_SERVER_NAME_MAX = 255,           /* bytes of the name in HELO, EHLO, LHLO */
-    SMTP_SERVER_OUTPUT_FULL = 16 * 1024   /* bytes of replies beyond which nothing is taken */
+    /* A refused chunk of more than so many times the largest message is not read away (RFC 3030 2):
+       552 5.3.4, 421 4.7.0. */
+    SMTP_SERVER_CHUNK_DROPPED = 2,
+    SMTP_SERVER_OUTPUT_FULL = 16 * 1024 /* bytes of replies beyond which nothing is taken */
 };
 
 /* 0 = the default above. smtp_server_set_limits changes them from the next command on. */

@@ -252,11 +252,21 @@ static void end_dropped_chunk(struct smtp_server *server, int64_t now)
     smtp_server_reply_refuse(server, refusal, now);
 }
 
+static bool is_far_too_large(const struct smtp_server *server)
+{
+    return server->chunk / SMTP_SERVER_CHUNK_DROPPED > server->options.limits.size;
+}
+
 /* RFC 3030 2: the bytes of a refused chunk are read all the same, and dropped. A body that lacks a
    chunk is refused. */
 static void refuse_chunk(struct smtp_server *server, const struct smtp_server_reply *refusal,
                          int64_t now)
 {
+    if (is_far_too_large(server)) {
+        smtp_server_reply_say(server, refusal->code, refusal->enhanced, refusal->text);
+        smtp_server_close(server, "4.7.0", "So much is not read away", "a chunk far too large");
+        return;
+    }
     if (server->phase == SMTP_SERVER_PHASE_CHUNKS)
         refuse_body(server, refusal);
     server->refusal = refusal;

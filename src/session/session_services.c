@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "session/smtp_session_tight.h"
+
 #include "session/imap_searching_memory.h"
 
 struct loop_routes {
@@ -12,7 +14,8 @@ struct loop_routes {
 };
 
 struct session_shared {
-    pthread_mutex_t lock; /* of the limits and the paces */
+    struct smtp_session_tight *tight; /* has a lock of its own */
+    pthread_mutex_t lock;             /* of the limits and the paces */
     struct session_limits limits;
     struct log_pace paces[SESSION_TROUBLE_COUNT];
     struct imap_searching_memory *orders; /* never changes */
@@ -29,6 +32,11 @@ bool session_services_open(struct session_services *services, struct loop_group 
         return fault_set_memory(fault);
     pthread_mutex_init(&shared->lock, NULL);
     services->shared = shared;
+    shared->tight = smtp_session_tight_new(fault);
+    if (shared->tight == NULL) {
+        session_services_close(services);
+        return false;
+    }
     shared->orders = imap_searching_memory_new(IMAP_SEARCHING_MEMORY_MAX, fault);
     if (shared->orders == NULL) {
         session_services_close(services);
@@ -55,6 +63,7 @@ void session_services_close(struct session_services *services)
     for (unsigned i = 0; i < shared->loop_count; i++)
         route_memory_free(shared->loops[i].routes);
     imap_searching_memory_free(shared->orders);
+    smtp_session_tight_free(shared->tight);
     pthread_mutex_destroy(&shared->lock);
     free(shared);
     services->shared = NULL;
@@ -78,6 +87,11 @@ struct session_limits session_services_limits(struct session_services *services)
     struct session_limits limits = shared->limits;
     pthread_mutex_unlock(&shared->lock);
     return limits;
+}
+
+struct smtp_session_tight *session_services_tight(struct session_services *services)
+{
+    return services->shared->tight;
 }
 
 struct route_memory *session_services_routes(struct session_services *services,

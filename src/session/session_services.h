@@ -68,6 +68,9 @@ void session_services_change_limits(struct session_services *services,
 /* A copy of what stands now; from any thread. */
 struct session_limits session_services_limits(struct session_services *services);
 
+/* Mailboxes in whose way messages stood; from any thread. */
+struct smtp_session_tight *session_services_tight(struct session_services *services);
+
 /* The memory of routes of a loop of the group; that loop's thread only. */
 struct route_memory *session_services_routes(struct session_services *services,
                                              const struct loop *loop);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "session/smtp_session_inside.h"
+#include "session/smtp_session_tight.h"
 #include "smtp/smtp_parameter.h"
 
 /* An answer of the host, to the message or to one of its recipients. */
@@ -178,6 +179,19 @@ static void answer_kept(struct smtp_session *session, int64_t now)
     answer(session, &kept, now);
 }
 
+static void remember_tight(const struct smtp_session *session,
+                           const struct smtp_session_message *message, int64_t now)
+{
+    const struct store_delivery *delivery = &message->delivery;
+    for (size_t i = 0; i < delivery->local_count; i++) {
+        enum store_delivery_outcome outcome = delivery->locals[i].outcome;
+        if (outcome == STORE_DELIVERY_OVER_QUOTA_BYTES ||
+            outcome == STORE_DELIVERY_OVER_QUOTA_MESSAGES)
+            smtp_session_tight_add(session_services_tight(session->services),
+                                   delivery->locals[i].mailbox, now);
+    }
+}
+
 static void answer_delivery(struct smtp_session *session, int64_t now)
 {
     struct smtp_session_message *message = session->message;
@@ -192,6 +206,8 @@ static void answer_delivery(struct smtp_session *session, int64_t now)
     if (!is_fault_of_mailboxes(message) && !message->delivery.is_over_sending_limit)
         session_services_tell_trouble(session->services, SESSION_TROUBLE_WRITE,
                                       session->identity.id, &message->delivery.job.fault, now);
+    if (is_fault_of_mailboxes(message) && message->recipient_count > 1)
+        remember_tight(session, message, now);
     struct verdict verdict = verdict_of_job(message);
     answer_all(session, &verdict, now);
 }

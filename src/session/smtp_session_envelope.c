@@ -5,6 +5,7 @@
 #include "delivery/relay.h"
 #include "session/session_dev.h"
 #include "session/smtp_session_inside.h"
+#include "session/smtp_session_tight.h"
 
 /* ---- the message in hand ---- */
 
@@ -276,6 +277,39 @@ static void take_recipient(struct smtp_session *session, struct smtp_session_rec
     smtp_session_answer(session, words->code, words->enhanced, words->text, now);
 }
 
+/* A mailbox that had no room for what others were to have too. What SIZE= announces is compared,
+   and in LMTP each recipient hears its own answer. */
+static bool is_tight(const struct smtp_session *session, const struct store_targets *targets)
+{
+    int64_t now = loop_now(session->identity.loop);
+    if (session->message->size > 0 || smtp_session_is_lmtp(session))
+        return false;
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->items[i].account != 0 &&
+            smtp_session_tight_has(session_services_tight(session->services),
+                                   targets->items[i].mailbox, now))
+            return true;
+    return false;
+}
+
+/* RFC 5321 4.5.3.1.10: behind this 452 the sender brings the message once more for whom it was said
+   of. False: it was said. */
+static bool may_share(struct smtp_session *session, const struct smtp_session_recipient *recipient,
+                      const struct store_targets *targets, int64_t now)
+{
+    struct smtp_session_message *message = session->message;
+    bool has_others = message->recipient_count > 0;
+    bool wants_all = is_tight(session, targets);
+    if (!has_others)
+        message->is_tight = wants_all;
+    if (!has_others || (!wants_all && !message->is_tight))
+        return true;
+    log_refused(session, "recipient-apart", "recipient", recipient->address, 452, "4.5.3");
+    smtp_session_answer(session, 452, "4.5.3", "One recipient has little room: send this one apart",
+                        now);
+    return false;
+}
+
 static void answer_rcpt(struct smtp_session *session, struct smtp_session_recipient *recipient,
                         const struct route_answer *answer, int64_t now)
 {
@@ -283,7 +317,8 @@ static void answer_rcpt(struct smtp_session *session, struct smtp_session_recipi
     if (verdict == ROUTE_TAKEN && !route_has_room(answer, session->message->size))
         verdict = ROUTE_FULL;
     if (verdict == ROUTE_TAKEN) {
-        take_recipient(session, recipient, &answer->targets, now);
+        if (may_share(session, recipient, &answer->targets, now))
+            take_recipient(session, recipient, &answer->targets, now);
         return;
     }
     const struct route_words *words = route_words_of(verdict);

@@ -77,6 +77,7 @@ struct smtp_session_message {
     struct smtp_session_recipient *first;
     struct smtp_session_recipient *last;
     size_t recipient_count;
+    bool is_tight; /* the recipient must be the only one */
     size_t target_count;
     size_t far_count;             /* of the targets */
     struct store_sending sending; /* of the account's last hour, without this message */

@@ -522,6 +522,52 @@ static void keeps_quotas(void **state)
     assert_int_equal(house_count(house, "carl@home.example"), 1);
 }
 
+static void say_what_does_not_fit(struct caller *caller)
+{
+    for (int i = 0; i < 10; i++)
+        caller_say(caller, "More-Than-Fits: 0123456789012345678901234567890123456789\r\n");
+}
+
+/* Who had no room puts the message off for all once, and is then to come apart. */
+static void a_tight_mailbox_holds_nobody_up(void **state)
+{
+    struct house *house = *state;
+    struct caller caller = call_with_hello(house, HOUSE_OUTSIDE);
+    house_set_quota(house, "carl@home.example", 600, 0);
+    caller_ask(&caller, "MAIL FROM:<a@away.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "250 ");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    say_what_does_not_fit(&caller);
+    caller_ask(&caller, "\r\n.\r\n", "452 4.2.2");
+    /* The second try. */
+    caller_ask(&caller, "MAIL FROM:<a@away.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "452 4.5.3");
+    caller_ask(&caller, "RCPT TO:<some@home.example>\r\n", "452 4.5.3");
+    caller_ask(&caller, "RCPT TO:<bob@home.example>\r\n", "250 ");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    say_what_does_not_fit(&caller);
+    caller_ask(&caller, "\r\n.\r\n", "250 2.0.0 Kept as ");
+    /* Alone, whatever is in the way is told, and what fits is kept. */
+    begin_letter(&caller, "a@away.example", "carl@home.example");
+    say_what_does_not_fit(&caller);
+    caller_ask(&caller, "\r\n.\r\n", "552 5.2.2");
+    caller_ask(&caller, "MAIL FROM:<a@away.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<carl@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<ann@home.example>\r\n", "452 4.5.3");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    caller_ask(&caller, "Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0 Kept as ");
+    /* A size that is announced is compared. */
+    caller_ask(&caller, "MAIL FROM:<a@away.example> SIZE=20\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<bob@home.example>\r\n", "250 ");
+    quit(&caller);
+    assert_int_equal(house_count(house, "ann@home.example"), 1);
+    assert_int_equal(house_count(house, "bob@home.example"), 1);
+    assert_int_equal(house_count(house, "carl@home.example"), 1);
+}
+
 static void full_mailboxes_are_told_at_rcpt(void **state)
 {
     struct house *house = *state;
@@ -825,6 +871,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(answers_each_recipient_of_lmtp),
     HOUSE_TEST(tells_lmtp_refusals_to_each),
     HOUSE_TEST(keeps_quotas),
+    HOUSE_TEST(a_tight_mailbox_holds_nobody_up),
     HOUSE_TEST(full_mailboxes_are_told_at_rcpt),
     HOUSE_TEST(announced_sizes_are_told_at_rcpt),
     HOUSE_TEST(a_store_in_trouble_is_temporary),

@@ -111,6 +111,13 @@ static void append_span(int64_t span, struct buffer *out)
         buffer_append_format(out, "for %lld days", (long long)((hours + 12) / 24));
 }
 
+/* What would be a refusal for good is greylisting or the like while it lasts. */
+static bool is_put_off(const struct report_recipient *recipient)
+{
+    return recipient->action == REPORT_DELAYED &&
+           bytes_starts_with(report_status_code(recipient), BYTES("4.7."));
+}
+
 /* The reason in our words, and that in those of the far end. */
 static void write_reason(const struct report *report, const struct report_recipient *recipient,
                          const struct report_reason *reason, struct buffer *out)
@@ -124,7 +131,10 @@ static void write_reason(const struct report *report, const struct report_recipi
         append_span(span, &line);
         buffer_append_string(&line, " in vain. ");
     }
-    buffer_append_string(&line, reason->what);
+    buffer_append_string(&line, is_put_off(recipient)
+                                    ? "The far host puts off letters that it does not know yet, or "
+                                      "has too many of; that is nothing unusual."
+                                    : reason->what);
     if (recipient->text.length > 0 || recipient->code != 0) {
         if (recipient->host.length > 0) {
             buffer_append_char(&line, ' ');

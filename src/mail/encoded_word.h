@@ -19,8 +19,9 @@ enum {
    an encoded word, or it is too long. */
 bool encoded_word_is_needed(struct bytes word, bool allow_utf8);
 
-/* Writes a text as encoded words (what is no UTF-8 as "unknown-8bit", RFC 1428 3), split at characters; readers join them without the
-   folds. Of the encodings Q and B the shorter one. Fit for phrases too (RFC 2047 5). */
+/* Writes a text as encoded words (what is no UTF-8 as "unknown-8bit", RFC 1428 3), split at
+   characters; readers join them without the folds. Of the encodings Q and B the shorter one. Fit
+   for phrases too (RFC 2047 5). */
 void encoded_word_write(struct header_writer *writer, struct bytes blanks, struct bytes text);
 
 /* Writes an unstructured value (RFC 5322 3.2.5): words that can as they are, the others encoded. */

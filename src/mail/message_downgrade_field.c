@@ -165,6 +165,13 @@ static void write_parameters(struct header_writer *writer, struct bytes paramete
     }
 }
 
+/* A token in which nothing can be encoded: bytes beyond ASCII are "_", so that it stays one. */
+static void append_token(struct bytes token, struct buffer *out)
+{
+    for (size_t i = 0; i < token.length; i++)
+        buffer_append_char(out, (unsigned char)token.data[i] > 127 ? '_' : token.data[i]);
+}
+
 /* *is_possible: false when it cannot be read. */
 static bool write_content(struct bytes raw, struct bytes name, struct header_writer *writer,
                           bool *is_possible, struct fault *fault)
@@ -180,13 +187,13 @@ static bool write_content(struct bytes raw, struct bytes name, struct header_wri
     bool is_type = bytes_equal_ignoring_case(name, BYTES("Content-Type"));
     AUTO(buffer)
     word = BUFFER(VALUE_MAX);
-    buffer_append(&word, is_type ? content.type : content.disposition);
+    append_token(is_type ? content.type : content.disposition, &word);
     if (is_type) {
         buffer_append_char(&word, '/');
-        buffer_append(&word, content.subtype);
+        append_token(content.subtype, &word);
     }
-    *is_possible = bytes_is_ascii(buffer_bytes(&word)) && word.length > 1 &&
-                   (!is_type || (content.type.length > 0 && content.subtype.length > 0));
+    *is_possible =
+        is_type ? content.type.length > 0 && content.subtype.length > 0 : word.length > 0;
     header_writer_word(writer, BYTES(" "), buffer_bytes(&word));
     write_parameters(writer, is_type ? content.parameters : content.disposition_parameters);
     return !buffer_is_failed(&word) || fault_set_memory(fault);

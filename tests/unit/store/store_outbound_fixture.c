@@ -12,30 +12,31 @@ enum {
 
 /* ---- waiting ---- */
 
-struct ending {
-    pthread_mutex_t mutex;
-    pthread_cond_t has_ended;
-    bool is_over;
-};
-
-static struct ending ending = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t has_changed = PTHREAD_COND_INITIALIZER;
+static size_t ended;
 
 static void tell_end(struct store_job *job)
 {
     (void)job;
-    pthread_mutex_lock(&ending.mutex);
-    ending.is_over = true;
-    pthread_cond_signal(&ending.has_ended);
-    pthread_mutex_unlock(&ending.mutex);
+    pthread_mutex_lock(&mutex);
+    ended++;
+    pthread_cond_signal(&has_changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void wait_for_all(size_t count)
+{
+    pthread_mutex_lock(&mutex);
+    while (ended < count)
+        pthread_cond_wait(&has_changed, &mutex);
+    ended = 0;
+    pthread_mutex_unlock(&mutex);
 }
 
 static void wait_for(const struct store_job *job)
 {
-    pthread_mutex_lock(&ending.mutex);
-    while (!ending.is_over)
-        pthread_cond_wait(&ending.has_ended, &ending.mutex);
-    ending.is_over = false;
-    pthread_mutex_unlock(&ending.mutex);
+    wait_for_all(1);
     if (!job->is_done)
         fail_msg("%s", job->fault.message);
 }
@@ -79,6 +80,37 @@ void outbound_set_route(struct store *store, const struct store_outbound_route *
         .job = {.done = tell_end}, .store = store, .route = *route};
     store_outbound_route_submit(&job);
     wait_for(&job.job);
+}
+
+void outbound_remove(struct store_removal *removal)
+{
+    removal->job.done = tell_end;
+    store_removal_submit(removal);
+    wait_for(&removal->job);
+}
+
+static bool stumble(struct store_job *job, struct db *db, struct fault *fault)
+{
+    (void)job;
+    (void)db;
+    return fault_set(fault, FAULT_PERMANENT, "stumbled");
+}
+
+void outbound_finish_together(struct store_fixture *fixture, struct store_outbound_finish *finishes,
+                              size_t count)
+{
+    struct store_job stumbling = {.run = stumble, .done = tell_end};
+    for (size_t i = 0; i < count; i++) {
+        if (i == count / 2)
+            store_submit(fixture->store, &stumbling);
+        finishes[i].job.done = tell_end;
+        store_outbound_finish_submit(&finishes[i]);
+    }
+    wait_for_all(count + 1);
+    for (size_t i = 0; i < count; i++)
+        if (!finishes[i].job.is_done)
+            fail_msg("%s", finishes[i].job.fault.message);
+    assert_false(stumbling.is_done);
 }
 
 /* ---- letters ---- */

@@ -4,6 +4,7 @@
 
 #include "store_fixture.h"
 
+#include "store/store_maildrop.h"
 #include "store/store_outbound.h"
 
 enum {
@@ -34,6 +35,12 @@ bool outbound_finish(struct store_outbound_finish *finish);
 /* One result for one recipient. */
 bool outbound_finish_one(struct store *store, int64_t message,
                          const struct store_outbound_result *result);
+
+/* All at once, with a job among them that fails, so that its batch is run again. */
+void outbound_finish_together(struct store_fixture *fixture, struct store_outbound_finish *finishes,
+                              size_t count);
+
+void outbound_remove(struct store_removal *removal);
 
 /* Writes what is known of a route. */
 void outbound_set_route(struct store *store, const struct store_outbound_route *route);

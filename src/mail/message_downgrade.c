@@ -327,13 +327,15 @@ static bool decide(struct message_downgrade *downgrade, bool is_end, struct buff
     return true;
 }
 
-/* One byte that an encoded body cannot hold. In base64 it means nothing; quoted-printable can say
-   it. */
+/* One byte that an encoded body cannot hold. In base64 it means nothing, and "*" means nothing too;
+   quoted-printable can say it. */
 static void repair_byte(struct message_downgrade *downgrade, unsigned char c, struct buffer *out)
 {
     note_change(downgrade);
-    if (downgrade->declared == TRANSFER_BASE64)
+    if (downgrade->declared == TRANSFER_BASE64) {
+        buffer_append_char(out, '*');
         return;
+    }
     if (downgrade->column > REPAIR_COLUMNS) {
         buffer_append_string(out, "=\r\n");
         downgrade->column = 0;
@@ -478,16 +480,28 @@ static bool find_boundary(const struct message_downgrade *downgrade, struct byte
            message_boundary_find(&downgrade->boundaries, bytes_skip(line, 2), index);
 }
 
+/* A line that begins with "-" and is no boundary: what is replaced in it must not make it one. */
+static void defuse_line(struct message_downgrade *downgrade, struct bytes *line, struct buffer *out)
+{
+    bool is_repaired = downgrade->state == STATE_LEAF && downgrade->way == LEAF_REPAIR;
+    bool is_clean = bytes_is_ascii(*line) && !bytes_has_char(*line, '\0');
+    if (is_clean || (downgrade->state != STATE_AROUND && !is_repaired))
+        return;
+    if (is_repaired)
+        write_line_end(downgrade, out);
+    if (is_repaired)
+        repair_byte(downgrade, '-', out);
+    else
+        buffer_append_char(out, '*');
+    *line = bytes_skip(*line, 1);
+}
+
 /* A line that may be a boundary, as much of it as decides. Takes off *line what was written. */
 static bool judge_line(struct message_downgrade *downgrade, struct bytes *line, struct buffer *out)
 {
     size_t index = 0;
     if (!find_boundary(downgrade, *line, &index)) {
-        /* What is replaced in it must not make it one. */
-        if (downgrade->state == STATE_AROUND && !bytes_is_ascii(*line)) {
-            buffer_append_char(out, '*');
-            *line = bytes_skip(*line, 1);
-        }
+        defuse_line(downgrade, line, out);
         return true;
     }
     size_t length = downgrade->boundaries.open[index].length;

@@ -146,6 +146,23 @@ static void write_encoded(struct header_writer *writer, struct bytes name, struc
         buffer_fail(writer->out);
 }
 
+/* A piece of a value of which others are missing (RFC 2231 3). */
+static void write_piece(struct header_writer *writer, struct bytes name, struct bytes value)
+{
+    AUTO(buffer)
+    encoded_name = BUFFER(NAME_MAX + 1);
+    if (bytes_is_ascii(value)) {
+        put_quoted(writer, name, value);
+        return;
+    }
+    buffer_append(&encoded_name, name);
+    buffer_append_char(&encoded_name, '*');
+    if (buffer_is_failed(&encoded_name))
+        buffer_fail(writer->out);
+    else
+        write_encoded(writer, buffer_bytes(&encoded_name), value);
+}
+
 static void write_parameters(struct header_writer *writer, struct bytes parameters)
 {
     struct bytes name;
@@ -159,7 +176,7 @@ static void write_parameters(struct header_writer *writer, struct bytes paramete
         else if (bytes_ends_with(name, BYTES("*")))
             write_encoded(writer, name, value);
         else if (bytes_has_char(name, '*'))
-            put_quoted(writer, name, value);
+            write_piece(writer, name, value);
         else
             parameter_write(writer, name, value);
     }

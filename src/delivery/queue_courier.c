@@ -152,9 +152,11 @@ static void set_failure(struct queue_courier *courier, enum reply_judge_phase ph
 
 static void leave_idle(struct queue_courier *courier)
 {
-    if (courier->is_idle)
-        HASH_DEL(courier->runner->idle, courier);
+    if (!courier->is_idle)
+        return;
+    HASH_DEL(courier->runner->idle, courier);
     courier->is_idle = false;
+    queue_plan_connection_set_kept(courier->runner->plan, courier->route, false);
 }
 
 static void log_route(const struct queue_courier *courier)
@@ -324,6 +326,7 @@ static void become_idle(struct queue_courier *courier)
         finish(courier);
         return;
     }
+    queue_plan_connection_set_kept(runner->plan, courier->route, true);
     queue_runner_go_on(runner);
 }
 

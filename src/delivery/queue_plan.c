@@ -297,13 +297,21 @@ struct queue_plan_route *queue_plan_next_route(struct queue_plan *plan, int64_t 
 void queue_plan_connection_ended(struct queue_plan *plan, struct queue_plan_route *route,
                                  enum queue_plan_outcome outcome, int64_t now, uint32_t random)
 {
-    assert(route->connections > 0);
+    assert(route->connections > route->kept);
     plan->now = now;
     route->connections--;
     plan->open[route->standing]--;
     queue_plan_window_judge(plan, route, outcome, now, random);
     queue_plan_route_place(plan, route);
     queue_plan_route_forget_idle(plan);
+}
+
+void queue_plan_connection_set_kept(struct queue_plan *plan, struct queue_plan_route *route,
+                                    bool is_kept)
+{
+    assert(is_kept ? route->kept < route->connections : route->kept > 0);
+    route->kept = is_kept ? route->kept + 1 : route->kept - 1;
+    queue_plan_route_place(plan, route);
 }
 
 /* ---- what is known of routes ---- */

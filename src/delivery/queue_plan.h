@@ -50,11 +50,10 @@ size_t queue_plan_count(const struct queue_plan *plan); /* letters, without thos
 
 /* The next route that may open one more connection now: has something due, is not resting, and its
    window and the limits allow it. The connection is counted until queue_plan_connection_ended. A
-   connection without a letter in hand counts as one that will ask for the next: none is opened
-   beside it for what it can take, so that whoever keeps one open must ask again when something was
-   added. NULL: none now. Routes in good standing come first, then those not known, then those in
-   trouble (but one of these at times, whatever the others want); within each senders in turn, and
-   the routes of a sender in turn. */
+   connection without a letter in hand, unless it is kept, counts as one that will ask for the next:
+   none is opened beside it for what it can take. NULL: none now. Routes in good standing come
+   first, then those not known, then those in trouble (but one of these at times, whatever the
+   others want); within each senders in turn, and the routes of a sender in turn. */
 struct queue_plan_route *queue_plan_next_route(struct queue_plan *plan, int64_t now);
 
 /* Its name; borrowed while there is a connection to it. */
@@ -88,6 +87,13 @@ void queue_plan_route_went_well(struct queue_plan *plan, struct queue_plan_route
 /* The connection is no more; `route` may be gone behind this call. */
 void queue_plan_connection_ended(struct queue_plan *plan, struct queue_plan_route *route,
                                  enum queue_plan_outcome outcome, int64_t now, uint32_t random);
+
+/* The connection found nothing to do and is kept open for what may come; false: it serves again, or
+   is about to end. A kept one takes no place in the window and is not expected to ask, so that the
+   route is given when something comes: whoever has one then uses it, and ends the new one as good.
+ */
+void queue_plan_connection_set_kept(struct queue_plan *plan, struct queue_plan_route *route,
+                                    bool is_kept);
 
 /* What is known of a route, to be kept (store_outbound_route) and given back at the next start. */
 struct queue_plan_state {

@@ -82,6 +82,7 @@ struct queue_plan_route {
     int64_t went_well;                    /* when it last did */
     uint32_t flow_count;                  /* those with letters in hand among them */
     uint32_t connections;
+    uint32_t kept; /* connections among them that have nothing to do */
     uint32_t in_hand;
     uint32_t window;
     uint32_t limit; /* of its rule; 0 = not told yet */

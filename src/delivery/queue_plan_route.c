@@ -131,11 +131,12 @@ static bool has_due(const struct queue_plan_route *route, int64_t now, size_t wa
 
 int64_t queue_plan_route_opening(const struct queue_plan_route *route, int64_t now)
 {
-    if (route->connections >= queue_plan_window_of(route))
+    uint32_t used = route->connections - route->kept;
+    if (used >= queue_plan_window_of(route))
         return INT64_MAX;
     /* Connections without a letter in hand will ask for one: only what is left over when each has
        one is worth another connection. */
-    size_t asking = route->connections > route->in_hand ? route->connections - route->in_hand : 0;
+    size_t asking = used > route->in_hand ? used - route->in_hand : 0;
     int64_t time = now;
     if (!has_due(route, now, asking + 1)) {
         if (asking > 0 || route->waiting.first == NULL)

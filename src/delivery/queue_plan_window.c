@@ -25,7 +25,7 @@ uint32_t queue_plan_window_of(const struct queue_plan_route *route)
 void queue_plan_window_grow(struct queue_plan_route *route)
 {
     /* What is not used says nothing of how much more would be taken. */
-    if (route->connections < route->window || route->window >= route->limit)
+    if (route->connections - route->kept < route->window || route->window >= route->limit)
         return;
     uint32_t needed = route->was_refused ? route->window * CAREFUL_LETTERS : 1;
     if (++route->grown < needed)

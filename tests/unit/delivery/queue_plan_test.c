@@ -397,6 +397,30 @@ static void a_route_that_refuses_gets_less(void **state)
     queue_plan_free(plan);
 }
 
+/* What is kept open serves what comes next, also where the window has room for no other. */
+static void a_kept_connection_serves_again(void **state)
+{
+    (void)state;
+    struct queue_plan *plan = new_plan(0);
+    add(plan, "far.example", 7, 1, THEN);
+    struct queue_plan_route *route = queue_plan_next_route(plan, THEN);
+    queue_plan_route_limit(route, 1, 0);
+    queue_plan_letter_ended(plan, route, take(plan, route, THEN), 0);
+    queue_plan_connection_set_kept(plan, route, true);
+    assert_null(queue_plan_next_route(plan, THEN));
+    assert_true(queue_plan_next_time(plan, THEN) == INT64_MAX);
+    add(plan, "far.example", 7, 2, THEN);
+    assert_ptr_equal(queue_plan_next_route(plan, THEN), route);
+    assert_null(queue_plan_next_route(plan, THEN));
+    end(plan, route, QUEUE_PLAN_GOOD, THEN);
+    queue_plan_connection_set_kept(plan, route, false);
+    assert_null(queue_plan_next_route(plan, THEN));
+    assert_int_equal(take(plan, route, THEN), 2);
+    queue_plan_letter_ended(plan, route, 2, 0);
+    end(plan, route, QUEUE_PLAN_GOOD, THEN);
+    queue_plan_free(plan);
+}
+
 /* ---- rests ---- */
 
 static void a_dead_route_rests_longer_each_time(void **state)
@@ -893,6 +917,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
     cmocka_unit_test(a_limit_holds_from_the_first_connection_on),
     cmocka_unit_test(a_route_that_refuses_gets_less),
+    cmocka_unit_test(a_kept_connection_serves_again),
     cmocka_unit_test(a_dead_route_rests_longer_each_time),
     cmocka_unit_test(rests_are_jittered),
     cmocka_unit_test(one_that_is_refused_alone_rests),

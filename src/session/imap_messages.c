@@ -112,6 +112,31 @@ bool imap_messages_resolve(struct imap_messages *messages, const struct imap_seq
     return false;
 }
 
+bool imap_messages_make_slice(struct imap_messages *messages)
+{
+    /* A slice may begin and end within ranges. */
+    messages->slice =
+        arena_allocate_array(&messages->arena, messages->number_count + 1, sizeof *messages->slice);
+    return messages->slice != NULL;
+}
+
+bool imap_messages_take_slice(struct imap_messages *messages, uint32_t most)
+{
+    uint32_t room = most;
+    messages->slice_count = 0;
+    while (messages->next_range < messages->number_count && room > 0) {
+        struct imap_range *range = &messages->numbers[messages->next_range];
+        uint32_t count = range->last - range->first + 1;
+        uint32_t taken = count < room ? count : room;
+        messages->slice[messages->slice_count++] =
+            (struct imap_range){range->first, range->first + taken - 1};
+        range->first += taken;
+        room -= taken;
+        messages->next_range += taken == count;
+    }
+    return messages->slice_count > 0;
+}
+
 bool imap_messages_find_uids(struct imap_messages *messages, const struct imap_range *numbers,
                              size_t count, struct imap_result *result)
 {

@@ -1,5 +1,6 @@
-/* COPY and MOVE (RFC 9051 6.4.7, 6.4.8; RFC 4315, RFC 6851): a worker finds the target, one job
- * does all or nothing. */
+/* COPY and MOVE (RFC 9051 6.4.7, 6.4.8; RFC 4315, RFC 6851): a worker finds the target. COPY is one
+ * job that does all or nothing, whatever its size; MOVE goes by so many messages at a time that
+ * others may write between. */
 #include "base/clock.h"
 #include "imap/imap_write.h"
 #include "session/imap_messages_inside.h"
@@ -38,6 +39,11 @@ static enum imap_progress begin(struct imap_messages *messages, struct imap_resu
         return IMAP_DONE;
     if (messages->range_count == 0)
         return finish_nothing(messages, result);
+    if (messages->verb == IMAP_MOVE && !imap_messages_make_slice(messages)) {
+        struct fault fault;
+        fault_set_memory(&fault);
+        return imap_result_fault(result, messages->context, SESSION_TROUBLE_MEMORY, &fault);
+    }
     messages->target = bytes_of(arena_copy_string(&messages->arena, name), name.length);
     if (messages->target.data == NULL) {
         struct fault fault;
@@ -52,27 +58,6 @@ static enum imap_progress refuse_target(struct imap_result *result)
 {
     /* RFC 9051 6.4.7: it could be made. */
     return imap_result_set(result, IMAP_NO, "TRYCREATE", "There is no such mailbox");
-}
-
-static enum imap_progress hear_found(struct imap_messages *messages, struct imap_result *result)
-{
-    if (messages->fault.kind != FAULT_NONE)
-        return imap_result_fault(result, messages->context, SESSION_TROUBLE_READ, &messages->fault);
-    if (!messages->is_found || !messages->found.is_selectable)
-        return refuse_target(result);
-    messages->copy = (struct store_copy){
-        .store = messages->services->store,
-        .account = messages->account,
-        .mailbox = imap_selection_mailbox(messages->context->selection),
-        .ranges = messages->ranges,
-        .range_count = messages->range_count,
-        .target = messages->found.id,
-        .is_move = messages->verb == IMAP_MOVE,
-        .now = clock_wall_microseconds(),
-    };
-    imap_messages_lend(messages);
-    store_copy_submit(&messages->copy);
-    return IMAP_WAITS;
 }
 
 /* ---- what was done ---- */
@@ -108,12 +93,15 @@ static enum imap_progress finish_copy(const struct store_copy *copy, struct imap
     return IMAP_DONE;
 }
 
-static enum imap_progress finish_move(struct imap_messages *messages, struct imap_result *result)
+/* Tells what one job has moved. */
+static void take_moved(struct imap_messages *messages)
 {
     const struct store_copy *copy = &messages->copy;
     struct imap_view *view = imap_messages_view(messages);
     struct buffer *out = imap_server_text(messages->context->engine);
-    imap_result_set(result, IMAP_OK, NULL, "MOVE completed");
+    if (copy->count == 0)
+        return;
+    messages->has_found = true;
     /* RFC 6851 4.3: before the messages are told as removed. */
     buffer_reset(&messages->code);
     if (write_code(copy, &messages->code)) {
@@ -126,21 +114,67 @@ static enum imap_progress finish_move(struct imap_messages *messages, struct ima
     imap_view_remove(view, copy->copied, copy->copied_count, is_same ? 0 : copy->modseq);
     if (!is_same && view->modseq == copy->modseq)
         imap_selection_saw(messages->context->selection, copy->modseq);
+}
+
+static enum imap_progress finish_move(struct imap_messages *messages, struct imap_result *result)
+{
+    if (!messages->has_found)
+        return finish_nothing(messages, result);
+    imap_result_set(result, IMAP_OK, NULL, "MOVE completed");
     /* RFC 7162 3.2.7 in the case of MOVE (RFC 9051 6.4.8 behaves as EXPUNGE). */
     if ((imap_server_enabled(messages->context->engine) & IMAP_ENABLED_CONDSTORE) != 0) {
         buffer_append_string(&result->code, "HIGHESTMODSEQ ");
-        imap_write_number(&result->code, view->modseq);
+        imap_write_number(&result->code, imap_messages_view(messages)->modseq);
     }
     return IMAP_DONE;
+}
+
+/* ---- jobs ---- */
+
+/* All that COPY names, the next slice of MOVE. */
+static enum imap_progress submit_next(struct imap_messages *messages, struct imap_result *result)
+{
+    messages->range_count = messages->verb == IMAP_MOVE ? 0 : messages->range_count;
+    while (messages->range_count == 0) {
+        if (!imap_messages_take_slice(messages, IMAP_MESSAGES_MOVE_SLICE))
+            return finish_move(messages, result);
+        if (!imap_messages_find_uids(messages, messages->slice, messages->slice_count, result))
+            return IMAP_DONE;
+    }
+    store_copy_clear(&messages->copy);
+    messages->copy = (struct store_copy){
+        .store = messages->services->store,
+        .account = messages->account,
+        .mailbox = imap_selection_mailbox(messages->context->selection),
+        .ranges = messages->ranges,
+        .range_count = messages->range_count,
+        .target = messages->found.id,
+        .is_move = messages->verb == IMAP_MOVE,
+        .now = clock_wall_microseconds(),
+    };
+    imap_messages_lend(messages);
+    store_copy_submit(&messages->copy);
+    return IMAP_WAITS;
+}
+
+static enum imap_progress hear_found(struct imap_messages *messages, struct imap_result *result)
+{
+    if (messages->fault.kind != FAULT_NONE)
+        return imap_result_fault(result, messages->context, SESSION_TROUBLE_READ, &messages->fault);
+    if (!messages->is_found || !messages->found.is_selectable)
+        return refuse_target(result);
+    return submit_next(messages, result);
 }
 
 static enum imap_progress hear(struct imap_messages *messages, struct imap_result *result)
 {
     const struct store_copy *copy = &messages->copy;
-    if (copy->job.is_done && copy->count == 0)
-        return finish_nothing(messages, result);
+    if (copy->job.is_done && copy->is_move) {
+        take_moved(messages);
+        return submit_next(messages, result);
+    }
     if (copy->job.is_done)
-        return copy->is_move ? finish_move(messages, result) : finish_copy(copy, result);
+        return copy->count == 0 ? finish_nothing(messages, result) : finish_copy(copy, result);
     /* RFC 5530 3 */
     if (copy->job.fault.kind == FAULT_LIMIT)
         return imap_result_set(result, IMAP_NO, "OVERQUOTA", "There is no room for the copies");

@@ -11,7 +11,8 @@ enum {
     IMAP_MESSAGES_ARENA_MAX = 64 * 1024 * 1024, /* "$" may stand for many ranges */
     /* Messages that one job changes, or removes, before others may write. */
     IMAP_MESSAGES_STORE_SLICE = 100 * 1000,
-    IMAP_MESSAGES_EXPUNGE_SLICE = 10 * 1000
+    IMAP_MESSAGES_EXPUNGE_SLICE = 10 * 1000,
+    IMAP_MESSAGES_MOVE_SLICE = 20 * 1000
 };
 
 enum imap_messages_step {
@@ -47,13 +48,13 @@ struct imap_messages {
     size_t range_count;
 
     struct bytes *keywords;   /* STORE: copies, in the arena */
-    struct imap_range *slice; /* STORE: what the job does of the numbers */
+    struct imap_range *slice; /* STORE, MOVE: what the job does of the numbers */
     size_t slice_count;
     size_t next_range;       /* of the numbers, for the next slice */
     struct buffer code;      /* STORE: [MODIFIED] of all slices; without its end */
     uint32_t modified_first; /* a range that is not written yet; 0 = none */
     uint32_t modified_last;
-    bool has_found; /* STORE: some of the messages were there */
+    bool has_found; /* STORE, MOVE: some of the messages were there */
 
     uint32_t next_uid; /* EXPUNGE: UIDs below it are done */
     bool has_removed;
@@ -79,6 +80,10 @@ void imap_messages_ask_worker(struct imap_messages *messages,
 /* The numbers that the command names. False: the result is filled. */
 bool imap_messages_resolve(struct imap_messages *messages, const struct imap_sequence *sequence,
                            struct imap_result *result);
+/* Room for the slices of the numbers. False: memory. */
+bool imap_messages_make_slice(struct imap_messages *messages);
+/* The next of the numbers, so many at most. False: there are none. */
+bool imap_messages_take_slice(struct imap_messages *messages, uint32_t most);
 /* The UIDs of numbers, for the job. False: the result is filled. */
 bool imap_messages_find_uids(struct imap_messages *messages, const struct imap_range *numbers,
                              size_t count, struct imap_result *result);

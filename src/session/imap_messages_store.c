@@ -54,24 +54,6 @@ static void gather_modified(struct imap_messages *messages)
 
 /* ---- slices ---- */
 
-/* The next of the numbers, IMAP_MESSAGES_STORE_SLICE at most; false: there are none. */
-static bool take_slice(struct imap_messages *messages)
-{
-    uint32_t room = IMAP_MESSAGES_STORE_SLICE;
-    messages->slice_count = 0;
-    while (messages->next_range < messages->number_count && room > 0) {
-        struct imap_range *range = &messages->numbers[messages->next_range];
-        uint32_t count = range->last - range->first + 1;
-        uint32_t taken = count < room ? count : room;
-        messages->slice[messages->slice_count++] =
-            (struct imap_range){range->first, range->first + taken - 1};
-        range->first += taken;
-        room -= taken;
-        messages->next_range += taken == count;
-    }
-    return messages->slice_count > 0;
-}
-
 static enum imap_progress finish(struct imap_messages *messages, struct imap_result *result)
 {
     end_modified_range(messages);
@@ -91,7 +73,7 @@ static enum imap_progress submit_next(struct imap_messages *messages, struct ima
 {
     const struct imap_store *store = &messages->command->store;
     do {
-        if (!take_slice(messages))
+        if (!imap_messages_take_slice(messages, IMAP_MESSAGES_STORE_SLICE))
             return finish(messages, result);
         if (!imap_messages_find_uids(messages, messages->slice, messages->slice_count, result))
             return IMAP_DONE;
@@ -137,10 +119,7 @@ static enum imap_progress begin(struct imap_messages *messages, struct imap_resu
         return imap_messages_refuse_read_only(result);
     if (!imap_messages_resolve(messages, &messages->command->store.sequence, result))
         return IMAP_DONE;
-    /* A slice may begin and end within ranges. */
-    messages->slice =
-        arena_allocate_array(&messages->arena, messages->number_count + 1, sizeof *messages->slice);
-    if (messages->slice == NULL || !copy_keywords(messages)) {
+    if (!imap_messages_make_slice(messages) || !copy_keywords(messages)) {
         struct fault fault;
         fault_set_memory(&fault);
         return imap_result_fault(result, messages->context, SESSION_TROUBLE_MEMORY, &fault);

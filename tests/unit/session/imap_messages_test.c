@@ -10,7 +10,8 @@
 
 enum {
     MANY = 300,
-    GOING = 40, /* sessions that go in the middle of a command */
+    SLICE = 20000, /* IMAP_MESSAGES_MOVE_SLICE */
+    GOING = 40,    /* sessions that go in the middle of a command */
     COMMAND_MAX = 1024 * 1024,
     MEMORY_TRIES_MAX = 300
 };
@@ -312,6 +313,31 @@ static void many_are_changed_at_once(void **state)
     house_check(*state);
 }
 
+/* RFC 9051 6.4.8: so many go at a time, each with its COPYUID before it is told as removed. COPY is
+   one (6.4.7). */
+static void a_great_move_goes_in_slices(void **state)
+{
+    struct caller caller = call(*state, "ENABLE QRESYNC", "SELECT INBOX");
+    size_t count = MANY;
+    put(&caller, MANY);
+    for (; count <= SLICE; count *= 2) {
+        const char *copied = strstr(caller_command(&caller, "COPY 1:* INBOX", "OK"), "COPYUID ");
+        assert_null(strstr(copied + 1, "COPYUID "));
+    }
+    const char *reply = caller_command(&caller, "MOVE 1:* Trash", "OK [HIGHESTMODSEQ ");
+    const char *first = strstr(reply, "* OK [COPYUID ");
+    const char *second = first == NULL ? NULL : strstr(first + 1, "* OK [COPYUID ");
+    const char *gone = strstr(reply, "* VANISHED ");
+    assert_true(second != NULL && gone != NULL && first < second && second < gone);
+    assert_non_null(strstr(first, " 1:20000 1:20000] "));
+    assert_non_null(strstr(second, " 20001:38400 20001:38400] "));
+    assert_int_equal(count, 38400);
+    expect(&caller, "STATUS Trash (MESSAGES)", "OK", "* STATUS Trash (MESSAGES 38400)\r\n");
+    expect(&caller, "STATUS INBOX (MESSAGES)", "OK", "* STATUS INBOX (MESSAGES 0)\r\n");
+    caller_hang_up(&caller);
+    house_check(*state);
+}
+
 /* Whoever has asked and goes leaves the job to itself. */
 static void a_session_that_goes_is_not_waited_for(void **state)
 {
@@ -387,6 +413,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(a_full_account_may_move),
     HOUSE_TEST(what_went_is_not_changed_or_copied_in_silence),
     HOUSE_TEST(many_are_changed_at_once),
+    HOUSE_TEST(a_great_move_goes_in_slices),
     HOUSE_TEST(a_session_that_goes_is_not_waited_for),
     HOUSE_TEST(a_store_that_cannot_write_is_said),
     HOUSE_TEST(memory_may_end_anywhere),

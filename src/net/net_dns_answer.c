@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
 #include "base/scan.h"
 
 enum {
     RCODE_REFUSED = 5,
     CODE_FIRST = 33, /* bytes of a label that stand for themselves in text */
-    CODE_LAST = 126
+    CODE_LAST = 126,
+    BYTE_SIZE = sizeof "\\255"
 };
 
 void net_dns_answer_free(struct net_dns_answer *answer)
@@ -19,37 +19,42 @@ void net_dns_answer_free(struct net_dns_answer *answer)
     free(answer);
 }
 
-/* A name on the wire as text, as in a zone file (RFC 1035 5.1): a byte that would be taken for
-   something else is escaped, so that asking for the text asks for the same name. False: it is
-   malformed or too long for us. */
+/* A byte of a name as text, as in a zone file (RFC 1035 5.1): what would be taken for something
+   else is escaped, so that asking for the text asks for the same name. */
+static void write_byte(unsigned char c, char text[BYTE_SIZE])
+{
+    if (c == '.' || c == '\\')
+        snprintf(text, BYTE_SIZE, "\\%c", c);
+    else if (c < CODE_FIRST || c > CODE_LAST)
+        snprintf(text, BYTE_SIZE, "\\%03u", c);
+    else
+        snprintf(text, BYTE_SIZE, "%c", c);
+}
+
+/* False: the name is malformed or too long for us. */
 static bool read_name(struct bytes wire, char name[NET_DNS_NAME_MAX + 1])
 {
-    AUTO(buffer)
-    text = BUFFER(NET_DNS_NAME_MAX);
     struct scan scan = scan_of(wire);
+    size_t size = 0;
     int length;
+    name[0] = '\0';
     while ((length = scan_take(&scan)) > 0) {
         struct bytes label;
-        if (!scan_take_count(&scan, (size_t)length, &label))
+        if (!scan_take_count(&scan, (size_t)length, &label) || size >= NET_DNS_NAME_MAX)
             return false;
-        if (text.length > 0)
-            buffer_append_char(&text, '.');
+        if (size > 0)
+            name[size++] = '.';
         for (size_t i = 0; i < label.length; i++) {
-            unsigned char c = (unsigned char)bytes_lower_char(label.data[i]);
-            if (c == '.' || c == '\\')
-                buffer_append_format(&text, "\\%c", c);
-            else if (c < CODE_FIRST || c > CODE_LAST)
-                buffer_append_format(&text, "\\%03u", c);
-            else
-                buffer_append_char(&text, (char)c);
+            char text[BYTE_SIZE];
+            write_byte((unsigned char)bytes_lower_char(label.data[i]), text);
+            size_t added = strlen(text);
+            if (added > NET_DNS_NAME_MAX - size)
+                return false;
+            memcpy(name + size, text, added + 1);
+            size += added;
         }
     }
-    if (length != 0 || buffer_is_failed(&text))
-        return false;
-    struct bytes whole = buffer_bytes(&text);
-    memcpy(name, whole.data, whole.length);
-    name[whole.length] = '\0';
-    return true;
+    return length == 0;
 }
 
 static bool read_exchanger(struct bytes wire, struct net_dns_record *record)

@@ -291,6 +291,37 @@ static void tell_written(const struct queue_letter *letter)
     }
 }
 
+static void plan_other(struct queue_letter *letter, struct bytes route, int64_t due)
+{
+    struct queue_runner *runner = letter->runner;
+    if (!queue_plan_add(runner->plan, route, letter->letter.account, letter->message, due, NULL) &&
+        !queue_plan_is_cut(runner->plan))
+        queue_load_begin(runner->load);
+}
+
+static bool has_earlier(const struct queue_letter *letter, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (letter->results[i].outcome == STORE_OUTBOUND_DEFERRED &&
+            letter->results[i].due == letter->results[index].due)
+            return true;
+    return false;
+}
+
+/* The letter comes back into the plan at its first time. Those of its recipients that wait for
+   another time, or for another route, come as letters of their own. */
+static void plan_others(struct queue_letter *letter)
+{
+    for (size_t i = 0; i < letter->letter.recipient_count && letter->courier != NULL; i++) {
+        const struct store_outbound_result *result = &letter->results[i];
+        if (result->outcome == STORE_OUTBOUND_REROUTED)
+            plan_other(letter, result->route, queue_runner_now(letter->runner));
+        else if (result->outcome == STORE_OUTBOUND_DEFERRED && result->due != letter->due &&
+                 !has_earlier(letter, i))
+            plan_other(letter, queue_plan_route_name(letter->courier->route), result->due);
+    }
+}
+
 /* On the runner's loop. */
 static void finished(struct loop_task *task)
 {
@@ -304,6 +335,8 @@ static void finished(struct loop_task *task)
     if (!letter->finish.job.is_done)
         letter->due = retry_next(&letter->runner->options.times, letter->letter.created,
                                  queue_runner_now(letter->runner), 1, queue_runner_random());
+    else
+        plan_others(letter);
     over(letter);
 }
 
@@ -463,19 +496,19 @@ static void give_back(struct queue_letter *letter, size_t index, bool is_attempt
     tell_sender(letter, index, REPORT_FAILED, is_attempt);
 }
 
-static void put_off(struct queue_letter *letter, size_t index)
+/* `now` and `random` are the letter's: those of its recipients that fared the same are tried
+   together again. */
+static void put_off(struct queue_letter *letter, size_t index, int64_t now, uint32_t random)
 {
     const struct retry_times *times = &letter->runner->options.times;
     const struct store_outbound_recipient *recipient = &letter->letter.recipients[index];
     struct store_outbound_result *result = &letter->results[index];
-    int64_t now = queue_runner_now(letter->runner);
     if (retry_is_over(times, letter->letter.created, now)) {
         give_back(letter, index, true);
         return;
     }
     result->outcome = STORE_OUTBOUND_DEFERRED;
-    result->due = retry_next(times, letter->letter.created, now, recipient->attempts + 1,
-                             queue_runner_random());
+    result->due = retry_next(times, letter->letter.created, now, recipient->attempts + 1, random);
     note_due(letter, result->due);
     log_outcome(letter, index, "queue.deferred");
     if (!recipient->is_warned && retry_is_late(times, letter->letter.created, now)) {
@@ -526,6 +559,8 @@ static const char *keep_host(struct queue_letter *letter, const char *host)
 void queue_letter_judge(struct queue_letter *letter, const char *host)
 {
     host = keep_host(letter, host);
+    int64_t now = queue_runner_now(letter->runner);
+    uint32_t random = queue_runner_random();
     for (size_t i = 0; i < letter->letter.recipient_count; i++) {
         const struct outbound_recipient_result *reply = &letter->out.results[i];
         struct reply_judge_verdict verdict = judge(reply);
@@ -539,7 +574,7 @@ void queue_letter_judge(struct queue_letter *letter, const char *host)
         if (verdict.is_permanent)
             give_back(letter, i, true);
         else
-            put_off(letter, i);
+            put_off(letter, i, now, random);
     }
     if (letter->letter.recipient_count == STORE_OUTBOUND_RECIPIENTS_MAX)
         note_due(letter, queue_runner_now(letter->runner)); /* there may be more of them */
@@ -617,8 +652,6 @@ void queue_letter_reroute(struct queue_letter *letter)
             (struct store_outbound_result){.number = letter->letter.recipients[i].number,
                                            .outcome = STORE_OUTBOUND_REROUTED,
                                            .route = letter->routes[i]};
-        queue_plan_add(letter->runner->plan, letter->routes[i], letter->letter.account,
-                       letter->message, now, NULL);
     }
     letter->letter.recipient_count = count;
     write_down(letter);

@@ -254,11 +254,13 @@ static bool end_header(struct message_downgrade *downgrade, struct buffer *out)
 static bool feed_header(struct message_downgrade *downgrade, struct bytes line, struct buffer *out)
 {
     struct buffer *section = &downgrade->section;
-    buffer_append(section, line);
-    if (buffer_is_failed(section))
+    if (line.length > buffer_room(section))
         return fault_set(&downgrade->fault, FAULT_PERMANENT,
                          "a header of more than %d bytes cannot be said in 7 bits",
                          (int)MESSAGE_HEADER_MAX);
+    buffer_append(section, line);
+    if (!check(downgrade, section))
+        return false;
     if (!bytes_ends_with(line, BYTES("\n")))
         return true;
     struct bytes all = buffer_bytes(section);

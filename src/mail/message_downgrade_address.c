@@ -153,7 +153,7 @@ static bool put_address(struct address_writer *writer, struct bytes text, bool h
     if (!address_parse(bytes_trim(text), &address, NULL) ||
         !address_print_wire(&address, &wire, &needs_utf8, NULL)) {
         writer->is_possible = false;
-        return true;
+        return !buffer_is_failed(&wire) || fault_set_memory(writer->fault);
     }
     if (needs_utf8 && !writer->is_inner)
         return fault_set(writer->fault, FAULT_PERMANENT,

@@ -260,7 +260,9 @@ static bool write_aside(const struct message_header_field *field, struct bytes v
     struct header_writer writer;
     header_writer_begin(&writer, out, buffer_bytes(&name));
     encoded_word_write_text(&writer, value, false);
-    return !buffer_is_failed(&name) && header_writer_end(&writer, NULL);
+    if (buffer_is_failed(&name))
+        buffer_fail(out);
+    return header_writer_end(&writer, NULL);
 }
 
 bool message_downgrade_field_write(struct bytes raw, bool is_inner, struct buffer *out,

@@ -1,5 +1,6 @@
-/* Changing flags: what changes is found first, so that rows, modseqs, counters and the log agree.
- */
+/* Changing flags: what changes is found first, so that rows, modseqs, counters and the log agree;
+ * but where a single flag changes the rows are written first, and looked at only if they were not
+ * all that was named. */
 #include <stdlib.h>
 
 #include "store/store_change.h"
@@ -18,6 +19,7 @@ struct changing {
     int64_t keep; /* new flags: (flags & keep) | add */
     int64_t add;
     bool lacks_keywords; /* no message can have them all */
+    bool is_written;     /* what has the modseq of this job was changed by it */
     struct store_ranges changed;
     struct store_ranges refused;
 };
@@ -96,8 +98,20 @@ enum fate {
     FATE_REFUSED
 };
 
+/* As single flags are changed: that of the command was not as it is now. */
+static enum fate tell_written(struct changing *changing, int64_t flags, int64_t modseq)
+{
+    if (modseq != changing->step.modseq)
+        return FATE_NONE;
+    store_step_count(&changing->step, flags ^ (int64_t)changing->change->flags, 0, -1);
+    store_step_count(&changing->step, flags, 0, 1);
+    return FATE_CHANGED;
+}
+
 static enum fate decide(struct changing *changing, int64_t flags, int64_t modseq)
 {
+    if (changing->is_written)
+        return tell_written(changing, flags, modseq);
     if ((uint64_t)modseq > changing->change->unchanged_since)
         return FATE_REFUSED;
     int64_t changed = (flags & changing->keep) | changing->add;
@@ -165,6 +179,79 @@ static bool look(struct changing *changing, struct fault *fault)
 
 /* ---- changing ---- */
 
+static uint64_t count_named(const struct store_flag_change *change)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < change->range_count; i++)
+        count += (uint64_t)change->ranges[i].last - change->ranges[i].first + 1;
+    return count;
+}
+
+/* Whether a row tells by itself if it changes, and how the counters change with it: one flag of the
+   system, whatever the modseq. */
+static bool is_simple(const struct store_flag_change *change)
+{
+    bool is_one = change->flags != 0 && (change->flags & (change->flags - 1)) == 0;
+    return is_one && change->mode != STORE_FLAGS_SET && change->keyword_count == 0 &&
+           change->unchanged_since == UINT64_MAX;
+}
+
+static bool write_simple(struct changing *changing, uint64_t *written, struct fault *fault)
+{
+    static const struct db_statement write = {
+        "UPDATE message SET flags = (flags & $4) | $5, modseq = $6 "
+        "WHERE mailbox = $1 AND uid BETWEEN $2 AND $3 AND (flags & $7) = $8",
+        "UPDATE message m SET flags = (m.flags & $4) | $5, modseq = $6 FROM " STORE_WALK_RANGES
+        " " STORE_WALK_PLACES "WHERE m.ctid = f.place AND (m.flags & $7) = $8"};
+    const struct store_flag_change *change = changing->change;
+    bool is_end;
+    AUTO(store_ranges_walk)
+    walk = {0};
+    *written = 0;
+    store_ranges_walk_begin(&walk, changing->db, change->ranges, change->range_count);
+    for (;;) {
+        uint64_t changed;
+        if (!store_ranges_walk_next(&walk, &is_end, fault))
+            return false;
+        if (is_end)
+            return true;
+        if (!db_execute(changing->db, &write,
+                        DB_VALUES(db_number(changing->step.mailbox), walk.first, walk.last,
+                                  db_number(changing->keep), db_number(changing->add),
+                                  db_number(changing->step.modseq), db_number(change->flags),
+                                  db_number(change->mode == STORE_FLAGS_ADD ? 0 : change->flags)),
+                        &changed, fault))
+            return false;
+        *written += changed;
+    }
+}
+
+/* All that was named is there and has changed. */
+static bool take_all(struct changing *changing, uint64_t count, struct fault *fault)
+{
+    struct store_flag_change *change = changing->change;
+    bool is_added = change->mode == STORE_FLAGS_ADD;
+    for (size_t i = 0; i < change->range_count; i++)
+        if (!store_ranges_add(&changing->changed, change->ranges[i].first, change->ranges[i].last,
+                              fault))
+            return false;
+    store_step_count(&changing->step, is_added ? 0 : change->flags, 0, -(int64_t)count);
+    store_step_count(&changing->step, is_added ? change->flags : 0, 0, (int64_t)count);
+    change->found = count;
+    return true;
+}
+
+static bool change_simple(struct changing *changing, struct fault *fault)
+{
+    uint64_t written;
+    changing->is_written = true;
+    if (!write_simple(changing, &written, fault))
+        return false;
+    if (written == count_named(changing->change))
+        return take_all(changing, written, fault);
+    return look(changing, fault);
+}
+
 static bool write_flags(struct changing *changing, struct fault *fault)
 {
     /* All messages of these ranges change, so that nothing has to be compared. */
@@ -200,14 +287,15 @@ static bool change_all(struct changing *changing, struct fault *fault)
     /* Nothing is there any more: nothing changes. */
     if (!is_found)
         return true;
-    if (!find_bits(changing, fault) || !look(changing, fault))
+    if (!find_bits(changing, fault) ||
+        !(is_simple(change) ? change_simple(changing, fault) : look(changing, fault)))
         return false;
     if (changing->changed.count == 0)
         return true;
     change->modseq = (uint64_t)changing->step.modseq;
     if (changing->lacks_keywords && !make_bits(changing, fault))
         return false;
-    return write_flags(changing, fault) &&
+    return (changing->is_written || write_flags(changing, fault)) &&
            store_log_changed(changing->db, &changing->step, &changing->changed, fault) &&
            store_step_end(changing->db, &changing->step, fault);
 }

@@ -123,6 +123,11 @@ static void change_flags(struct play *play, size_t at)
     struct bytes keywords[NAMES];
     size_t keyword_count;
     uint64_t flags = make_flags(play, keywords, &keyword_count);
+    /* Single ones go another way. */
+    if (random_below(play, 2) == 0) {
+        flags = (uint64_t)1 << random_below(play, 5);
+        keyword_count = 0;
+    }
     struct store_flag_change change = {
         .mailbox = play->mailboxes[at],
         .ranges = ranges,

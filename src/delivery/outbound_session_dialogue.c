@@ -45,7 +45,8 @@ static struct outbound_session_trouble *note_trouble(struct outbound_session *se
     struct outbound_session_trouble *trouble = &session->trouble;
     if (trouble->is_noted)
         return NULL;
-    *trouble = (struct outbound_session_trouble){.is_noted = true, .phase = phase};
+    *trouble = (struct outbound_session_trouble){
+        .is_noted = true, .is_ours = session->is_ours, .phase = phase};
     snprintf(trouble->text, sizeof trouble->text, "%s", text);
     session->is_tls_failure = phase == REPLY_JUDGE_TLS;
     return trouble;
@@ -216,6 +217,9 @@ static void hear_done(struct outbound_session *session, const struct ph_event *e
 
 static void hear_letter_ended(struct outbound_session *session, const struct ph_event *event)
 {
+    /* A body that we cannot read is nobody's fault there. */
+    if (event->is_closed && event->error->kind == PH_ERROR_BODY)
+        session->is_ours = true;
     if (event->is_closed && event->error->kind != PH_OK)
         note_error(session, event->error);
     if (outbound_session_dialogue_unfinished(session) > 0)
@@ -283,14 +287,18 @@ void outbound_session_dialogue_end(struct outbound_session *session, enum engine
 {
     bool was_idle = session->step == OUTBOUND_SESSION_IS_READY &&
                     outbound_session_dialogue_unfinished(session) == 0;
-    if (how != ENGINE_END_STOP && !session->is_quitting)
+    session->is_ours |=
+        how == ENGINE_END_STOP ||
+        (session->is_quitting && outbound_session_dialogue_unfinished(session) == 0);
+    if (!session->is_ours)
         note_lost_connection(session);
     smtp_client_end_of_input(session->client, session->connector.fault.system_error, now);
     outbound_session_dialogue_hear(session);
     session->is_ended = true;
     session->is_orderly =
-        !session->trouble.is_noted && (session->is_quitting || was_idle || how == ENGINE_END_STOP);
-    note_trouble(session, phase_of(session->step), "the connection was closed");
+        session->trouble.is_noted ? session->trouble.is_ours : session->is_ours || was_idle;
+    note_trouble(session, phase_of(session->step),
+                 session->is_ours ? "we closed the connection" : "the host closed the connection");
 }
 
 /* Nothing is lost with a session that is not ready: it need not end in words. */

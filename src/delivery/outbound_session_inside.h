@@ -29,6 +29,7 @@ struct outbound_session_transit {
 /* Why the session ended, or is about to: what was noted first. */
 struct outbound_session_trouble {
     bool is_noted;
+    bool is_ours; /* the far end has no part in it */
     enum reply_judge_phase phase;
     int code;
     unsigned short enhanced[3];
@@ -54,6 +55,7 @@ struct outbound_session {
     bool wants_tls;
     bool wants_close;
     bool is_quitting;
+    bool is_ours; /* what ends it now is our own doing */
     bool is_ended;
     bool is_orderly;
     bool is_tls_failure;

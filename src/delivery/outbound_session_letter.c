@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "delivery/outbound_session_inside.h"
 #include "mail/address.h"
+#include "smtp/smtp_command.h"
 
 /* ---- refusing ---- */
 
@@ -231,7 +232,7 @@ static size_t count_text(const struct store_outbound_letter *letter)
     size_t size = letter->sender.length + letter->envelope_id.length + 2;
     for (size_t i = 0; i < letter->recipient_count; i++)
         size += letter->recipients[i].address.length +
-                letter->recipients[i].original_recipient.length + 2;
+                letter->recipients[i].original_recipient.length + sizeof "ORCPT=" + 2;
     return size;
 }
 
@@ -266,6 +267,48 @@ static bool is_left_out(const struct ph_capabilities *known, const struct outbou
     return true;
 }
 
+/* What can be said of a recipient's first address: the engine writes it anew from its plain form.
+ */
+static void add_original(struct ph_recipient *to, const struct ph_capabilities *known,
+                         struct bytes original, char **memory)
+{
+    struct bytes type;
+    struct bytes text;
+    AUTO(buffer)
+    line = BUFFER(PH_ENGINE_COMMAND_MAX);
+    struct fault fault;
+    if (!bytes_split(original, ';', &type, &text))
+        return;
+    if (bytes_equal_ignoring_case(type, BYTES("rfc822")) ||
+        bytes_equal_ignoring_case(type, BYTES("utf-8"))) {
+        struct smtp_command_recipient trial = {.address = BYTES("a@b"),
+                                               .original_recipient = take_string(memory, text)};
+        /* One that is too long, written anew, is worth no letter. */
+        if (smtp_command_rcpt(&line, &trial, &fault))
+            to->original_recipient = trial.original_recipient;
+        return;
+    }
+    /* RFC 3461 4.2: of other types the text is passed on, where it is its own xtext. */
+    char *parameter = *memory;
+    take_string(memory, BYTES("ORCPT="));
+    (*memory)--;
+    take_string(memory, original);
+    if (has(known, PH_CAPABILITY_DSN) && bytes_find_char(original, '+') == BYTES_NOT_FOUND &&
+        bytes_find_char(original, '=') == BYTES_NOT_FOUND &&
+        smtp_command_check_parameters(parameter, &fault))
+        to->parameters = parameter;
+}
+
+static void add_envelope_id(struct ph_transaction *transaction, struct bytes id, char **memory)
+{
+    AUTO(buffer)
+    line = BUFFER(PH_ENGINE_COMMAND_MAX);
+    struct fault fault;
+    struct smtp_command_mail trial = {.envelope_id = take_string(memory, id)};
+    if (id.length > 0 && smtp_command_mail(&line, &trial, &fault))
+        transaction->envelope_id = trial.envelope_id;
+}
+
 static void add_recipients(struct outbound_session_transit *transit,
                            const struct ph_capabilities *known, char **memory)
 {
@@ -279,8 +322,7 @@ static void add_recipients(struct outbound_session_transit *transit,
         transit->places[count++] = (uint32_t)i;
         *to = (struct ph_recipient){.address = take_string(memory, recipient->address),
                                     .notify = recipient->notify};
-        if (recipient->original_recipient.length > 0)
-            to->original_recipient = take_string(memory, recipient->original_recipient);
+        add_original(to, known, recipient->original_recipient, memory);
     }
     transit->transaction.recipients = transit->recipients;
     transit->transaction.recipient_count = count;
@@ -324,8 +366,7 @@ static void fill(struct outbound_session_transit *transit, const struct ph_capab
     const struct store_outbound_letter *stored = transit->letter->letter;
     struct ph_transaction *transaction = &transit->transaction;
     transaction->sender = take_string(&memory, stored->sender);
-    if (stored->envelope_id.length > 0)
-        transaction->envelope_id = take_string(&memory, stored->envelope_id);
+    add_envelope_id(transaction, stored->envelope_id, &memory);
     transaction->return_content = (enum ph_return_content)stored->return_content;
     transaction->utf8_headers = stored->is_utf8 && !transit->letter->is_downgraded;
     set_body(transit);

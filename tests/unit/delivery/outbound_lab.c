@@ -31,6 +31,7 @@ struct outbound_lab {
     struct outbound_lab_letter *letters[OUTBOUND_LAB_LETTERS];
     size_t letter_count;
     size_t given; /* letters that were offered to the session */
+    size_t ended; /* or were refused */
 };
 
 /* ---- the log ---- */
@@ -100,6 +101,12 @@ static struct outbound_lab_letter *owner_of(struct outbound_lab *lab,
     return NULL;
 }
 
+static void quit_if_done(struct outbound_lab *lab)
+{
+    if (!lab->options.stays && lab->letter_count > 0 && lab->ended == lab->letter_count)
+        outbound_session_quit(lab->session);
+}
+
 static void offer(struct outbound_lab *lab)
 {
     struct outbound_lab_letter *letter = NULL;
@@ -110,10 +117,12 @@ static void offer(struct outbound_lab *lab)
     if (letter == NULL || outbound_session_send(lab->session, &letter->letter, &letter->refusal))
         return;
     letter->was_refused = true;
+    lab->ended++;
     note(lab, "refused %s: %d %s%s %s\n", letter->name, letter->refusal.code,
          letter->refusal.enhanced, letter->refusal.needs_downgrade ? " downgrade" : "",
          letter->refusal.text);
     offer(lab);
+    quit_if_done(lab);
 }
 
 static void give_piece(struct outbound_lab *lab, struct outbound_lab_letter *letter,
@@ -138,7 +147,6 @@ static void hear(struct outbound_lab *lab, const struct outbound_event *event)
         note(lab, "ready\n");
         break;
     case OUTBOUND_WANTS_LETTER:
-        note(lab, "room\n");
         offer(lab);
         break;
     case OUTBOUND_WANTS_BODY:
@@ -148,6 +156,8 @@ static void hear(struct outbound_lab *lab, const struct outbound_event *event)
         break;
     case OUTBOUND_LETTER_ENDED:
         note_letter(lab, letter);
+        lab->ended++;
+        quit_if_done(lab);
         break;
     case OUTBOUND_ENDED:
         note(lab, "end %s %d%s%s %s\n", phases[event->phase], event->reply.code,
@@ -310,8 +320,8 @@ static void set_plan(struct outbound_lab *lab, const char *address)
     };
 }
 
-struct outbound_lab *outbound_lab_open(const char *address,
-                                       const struct outbound_lab_options *options)
+struct outbound_lab *outbound_lab_new(const char *address,
+                                      const struct outbound_lab_options *options)
 {
     struct fault fault;
     struct outbound_lab *lab = calloc(1, sizeof *lab);
@@ -326,10 +336,16 @@ struct outbound_lab *outbound_lab_open(const char *address,
     lab->group = loop_group_new(1, &fault);
     assert_non_null(lab->group);
     assert_true(loop_group_start(lab->group, &fault));
+    return lab;
+}
+
+bool outbound_lab_start(struct outbound_lab *lab)
+{
+    struct fault fault;
     run_on_loop(lab, open_session, &fault);
     if (lab->session == NULL)
-        fail_msg("%s", fault.message);
-    return lab;
+        note(lab, "fault %s\n", fault.message);
+    return lab->session != NULL;
 }
 
 void outbound_lab_stop(struct outbound_lab *lab, int64_t grace)

@@ -2,7 +2,7 @@
  * room, bodies when they are asked for, and writes down what it is told.
  *
  * The log has a line for each event:
- *   "ready", "room", "body NAME OFFSET"
+ *   "ready", "body NAME OFFSET"
  *   "letter NAME: WORD; WORD" with a word for each recipient: "accepted 250 2.0.0 text",
  *       "PHASE 550 5.1.1 text", where PHASE is connect greeting hello tls login sender recipient
  *       message lost
@@ -40,20 +40,24 @@ struct outbound_lab_options {
     struct ph_timeouts timeouts;
     bool has_source;
     bool has_no_tls;
+    bool stays; /* says no QUIT when the last letter has ended */
 };
 
 struct outbound_lab;
 
-/* Connects to "127.0.0.1:port" at once. */
-struct outbound_lab *outbound_lab_open(const char *address,
-                                       const struct outbound_lab_options *options);
+/* For "127.0.0.1:port"; options may be NULL. */
+struct outbound_lab *outbound_lab_new(const char *address,
+                                      const struct outbound_lab_options *options);
+/* Connects. False: the session was not made, the log says why. */
+bool outbound_lab_start(struct outbound_lab *lab);
 /* Frees the session if it stands, and ends the loop. */
 void outbound_lab_close(struct outbound_lab *lab);
 
-/* A letter from a@from.test to r0@to.test, r1@to.test...; to be changed before it is given. */
+/* A letter from a@from.test to r0@to.test, r1@to.test...; to be changed before it is given. Those
+ * made before the start are given one after the other when there is room. */
 struct outbound_lab_letter *outbound_lab_letter(struct outbound_lab *lab, const char *name,
                                                 size_t recipients, struct bytes body);
-/* Gives the letters made so far, in order, as there is room. */
+/* Gives the next, though there was no room when that was told. */
 void outbound_lab_give(struct outbound_lab *lab);
 void outbound_lab_quit(struct outbound_lab *lab);
 void outbound_lab_free_session(struct outbound_lab *lab);

@@ -238,12 +238,29 @@ imap_selection_vanished(const struct imap_selection *selection)
 
 /* ---- keeping in step ---- */
 
-/* New messages that follow what the view shows are taken in as they were heard. */
+/* What was heard and may be taken in; it is forgotten. */
+static unsigned take_heard(struct imap_selection *selection, struct store_news *added)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&selection->lock);
+    if (selection->is_loaded && !selection->is_removed && !selection->must_read) {
+        count = selection->added_count;
+        memcpy(added, selection->added, count * sizeof *added);
+        selection->added_count = 0;
+    }
+    pthread_mutex_unlock(&selection->lock);
+    return count;
+}
+
+/* New messages that follow what the view shows are taken in as they were heard. The lock is not
+   held meanwhile: who tells us holds that of the newsroom, which we ask. */
 static void take_added(struct imap_selection *selection)
 {
     struct imap_view *view = &selection->view;
-    for (unsigned i = 0; i < selection->added_count; i++) {
-        const struct store_news *news = &selection->added[i];
+    struct store_news added[IMAP_SELECTION_ADDED_MAX];
+    unsigned count = take_heard(selection, added);
+    for (unsigned i = 0; i < count; i++) {
+        const struct store_news *news = &added[i];
         const struct store_view_message message = {news->uid, news->flags, news->modseq};
         if (news->modseq != view->modseq + 1 || news->uid < view->uidnext)
             continue;
@@ -253,7 +270,6 @@ static void take_added(struct imap_selection *selection)
         view->modseq = news->modseq;
         view->uidnext = news->uid + 1;
     }
-    selection->added_count = 0;
 }
 
 static bool is_behind(const struct imap_selection *selection)
@@ -274,14 +290,10 @@ bool imap_selection_is_behind(const struct imap_selection *selection)
 
 enum imap_selection_status imap_selection_sync(struct imap_selection *selection)
 {
+    take_added(selection);
     pthread_mutex_lock(&selection->lock);
     bool is_removed = selection->is_removed;
-    bool is_to_read = false;
-    if (selection->is_loaded && !is_removed) {
-        if (!selection->must_read)
-            take_added(selection);
-        is_to_read = is_behind(selection);
-    }
+    bool is_to_read = selection->is_loaded && !is_removed && is_behind(selection);
     if (is_to_read) {
         /* What was heard until now is in what will be read. */
         selection->must_read = false;

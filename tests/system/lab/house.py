@@ -119,7 +119,7 @@ class House:
         """Runs a program of the house to its end."""
         return subprocess.run(["chroot", self.root, *command], check=True, capture_output=True)
 
-    def start(self, name, command, ports, log=None, environment=None):
+    def start(self, name, command, ports, log=None, environment=None, address="127.0.0.1"):
         """Starts a server of the house and waits until it answers on all its ports."""
         output = os.path.join(self.directory, name + ".out")
         with open(output, "wb") as sink:
@@ -132,7 +132,7 @@ class House:
         self.logs += [output] + ([self.path(log)] if log else [])
         for port in ports:
             try:
-                wait_until(lambda: answers(process, port), f"{name} on port {port}")
+                wait_until(lambda: answers(process, port, address), f"{name} on port {port}")
             except (TimeoutError, RuntimeError) as error:
                 raise RuntimeError(f"{error}\n{self.tail()}") from None
         return process
@@ -179,11 +179,11 @@ def block_of_ports():
     raise RuntimeError("too many runs at once: every block of ports is taken")
 
 
-def answers(process, port):
+def answers(process, port, address="127.0.0.1"):
     if process.poll() is not None:
         raise RuntimeError(f"the server ended at once with status {process.returncode}")
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((address, port), timeout=1).close()
         return True
     except OSError:
         return False

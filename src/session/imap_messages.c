@@ -18,6 +18,8 @@ static void free_now(struct imap_messages *messages)
 {
     clear_job(messages);
     free(messages->ranges);
+    free(messages->known);
+    free(messages->again);
     buffer_clear(&messages->code);
     arena_clear(&messages->arena);
     free(messages);

@@ -15,9 +15,15 @@ enum {
     IMAP_MESSAGES_MOVE_SLICE = 20 * 1000
 };
 
+/* A message as the client knew it. */
+struct imap_messages_known {
+    uint32_t uid;
+    uint64_t flags;
+};
+
 enum imap_messages_step {
     IMAP_MESSAGES_BEGINS = 0,
-    IMAP_MESSAGES_SYNCS, /* EXPUNGE: what is \Deleted must be known */
+    IMAP_MESSAGES_SYNCS, /* EXPUNGE: what is \Deleted must be known; STORE: what others changed */
     IMAP_MESSAGES_FINDS, /* COPY, MOVE: the target, by a worker */
     IMAP_MESSAGES_WRITES /* a job is in the hands of the store */
 };
@@ -55,6 +61,11 @@ struct imap_messages {
     uint32_t modified_first; /* a range that is not written yet; 0 = none */
     uint32_t modified_last;
     bool has_found; /* STORE, MOVE: some of the messages were there */
+
+    struct imap_messages_known *known; /* STORE: refused, and perhaps for other flags only */
+    size_t known_count;
+    struct imap_range *again; /* of these, those that are tried once more; NULL = none are */
+    size_t again_count;
 
     uint32_t next_uid; /* EXPUNGE: UIDs below it are done */
     bool has_removed;

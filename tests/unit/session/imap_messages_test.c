@@ -121,7 +121,7 @@ static void what_changed_since_is_refused(void **state)
     caller_command(&other, "NOOP", "OK");
     uint64_t since = modseq_of(&caller, 5);
     caller_command(&other, "STORE 2,4:5 +FLAGS.SILENT \\Flagged", "OK");
-    snprintf(command, sizeof command, "STORE 1:5 (UNCHANGEDSINCE %llu) +FLAGS.SILENT (\\Seen)",
+    snprintf(command, sizeof command, "STORE 1:5 (UNCHANGEDSINCE %llu) +FLAGS.SILENT (\\Flagged)",
              (unsigned long long)since);
     const char *reply = caller_command(&caller, command, "OK [MODIFIED 2,4:5]");
     /* Those that were changed are told with their new modseq, silent or not. */
@@ -132,6 +132,52 @@ static void what_changed_since_is_refused(void **state)
     snprintf(command, sizeof command, "UID STORE 2:3 (UNCHANGEDSINCE %llu) +FLAGS (\\Seen)",
              (unsigned long long)since);
     caller_command(&caller, command, "OK [MODIFIED 2:3]");
+    caller_hang_up(&caller);
+    caller_hang_up(&other);
+    house_check(*state);
+}
+
+static void store_unchanged(struct caller *caller, const char *set, uint64_t since,
+                            const char *change, const char *status, const char *told)
+{
+    char command[200];
+    snprintf(command, sizeof command, "STORE %s (UNCHANGEDSINCE %llu) %s", set,
+             (unsigned long long)since, change);
+    const char *reply = caller_command(caller, command, status);
+    if (strstr(reply, told) == NULL)
+        fail_msg("%s: \"%s\" is not in %s", command, told, reply);
+}
+
+/* RFC 7162 3.1.3, 3.1.12: only changes of the flags that are named count. */
+static void other_flags_may_have_changed(void **state)
+{
+    char told[100];
+    struct caller caller = call(*state, "ENABLE CONDSTORE", "SELECT INBOX");
+    struct caller other = call(*state, NULL, "SELECT INBOX");
+    put(&caller, 5);
+    caller_command(&other, "NOOP", "OK");
+    uint64_t since = modseq_of(&caller, 5);
+    caller_command(&other, "STORE 2,4:5 +FLAGS.SILENT (\\Flagged $Work)", "OK");
+    caller_command(&other, "STORE 3 +FLAGS.SILENT \\Seen", "OK");
+    snprintf(told, sizeof told, "* 2 FETCH (FLAGS (\\Seen \\Flagged \\Recent $Work) MODSEQ (%llu))",
+             (unsigned long long)since + 4);
+    store_unchanged(&caller, "1:4", since, "+FLAGS.SILENT (\\Seen)", "OK [MODIFIED 3]", told);
+    /* What the client was told of since is no excuse. */
+    store_unchanged(&caller, "5", since, "+FLAGS.SILENT (\\Seen)", "OK [MODIFIED 5]", "");
+    since = modseq_of(&caller, 5);
+    caller_command(&other, "STORE 5 -FLAGS.SILENT (\\Flagged)", "OK");
+    store_unchanged(&caller, "5", since, "-FLAGS (\\Flagged)", "OK [MODIFIED 5]", "* 5 FETCH");
+    since = modseq_of(&caller, 5);
+    caller_command(&other, "STORE 5 +FLAGS.SILENT (\\Answered)", "OK");
+    store_unchanged(&caller, "5", since, "-FLAGS ($Work)", "OK STORE",
+                    "* 5 FETCH (FLAGS (\\Answered \\Recent) ");
+    since = modseq_of(&caller, 5);
+    caller_command(&other, "STORE 5 +FLAGS.SILENT (\\Draft)", "OK");
+    store_unchanged(&caller, "5", since, "+FLAGS ($New)", "OK STORE", "$New");
+    since = modseq_of(&caller, 5);
+    caller_command(&other, "STORE 5 -FLAGS.SILENT (\\Draft)", "OK");
+    store_unchanged(&caller, "5", since, "FLAGS.SILENT (\\Seen)", "OK [MODIFIED 5]", "");
+    store_unchanged(&caller, "5", 0, "+FLAGS.SILENT (\\Seen)", "OK [MODIFIED 5]", "");
     caller_hang_up(&caller);
     caller_hang_up(&other);
     house_check(*state);
@@ -384,7 +430,8 @@ static void memory_may_end_anywhere(void **state)
         struct caller other = call(house, NULL, "SELECT INBOX");
         house_take_memory(house, i);
         caller_say(&other, "a STORE 1:5,7 +FLAGS (\\Flagged)\r\nb COPY 1:2 Trash\r\n"
-                           "c MOVE 1 Drafts\r\nd EXPUNGE\r\ne LOGOUT\r\n");
+                           "c MOVE 1 Drafts\r\nf STORE 1:3 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)"
+                           "\r\nd EXPUNGE\r\ne LOGOUT\r\n");
         while (caller_hear_code(&other) != 0)
             continue;
         has_failed = house_restore_memory(house);
@@ -405,6 +452,7 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(what_was_stored_is_told),
     HOUSE_TEST(a_new_keyword_is_told_first),
     HOUSE_TEST(what_changed_since_is_refused),
+    HOUSE_TEST(other_flags_may_have_changed),
     HOUSE_TEST(nothing_is_stored_in_what_is_only_read),
     HOUSE_TEST(what_is_deleted_goes),
     HOUSE_TEST(vanished_and_where_the_mailbox_stands),

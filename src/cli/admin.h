@@ -1,5 +1,5 @@
-/* What the commands for the store share (domain, account, alias, password, quota, store): a command
- * line of an action, operands and options; the store; jobs; questions; lists and JSON. */
+/* What the commands for the store share (domain, account, alias, password, quota, queue, store): a
+ * command line of an action, operands and options; the store; jobs; questions; lists and JSON. */
 #ifndef CLI_ADMIN_H
 #define CLI_ADMIN_H
 
@@ -29,6 +29,18 @@ enum admin_option {
     ADMIN_BYTES,
     ADMIN_MESSAGES,
     ADMIN_DRY_RUN,
+    /* Conditions of the queue, the first and the last in this order. */
+    ADMIN_SENDER,
+    ADMIN_RECIPIENT,
+    ADMIN_ROUTE,
+    ADMIN_ACCOUNT,
+    ADMIN_OLDER,
+    ADMIN_NEWER,
+    ADMIN_HELD,
+    ADMIN_WAITING,
+    ADMIN_FAILED,
+    ADMIN_ALL,
+    ADMIN_LIMIT,
     ADMIN_OPTIONS_COUNT
 };
 

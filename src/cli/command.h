@@ -24,6 +24,7 @@ extern const struct command account_command;
 extern const struct command alias_command;
 extern const struct command password_command;
 extern const struct command quota_command;
+extern const struct command queue_command;
 extern const struct command store_command;
 extern const struct command completion_command;
 

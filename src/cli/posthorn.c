@@ -24,6 +24,7 @@ const struct command *const command_list[] = {
     &alias_command,
     &password_command,
     &quota_command,
+    &queue_command,
     &store_command,
     &completion_command,
     NULL,

@@ -360,7 +360,7 @@ class Live(AdminCase):
 class Usage(AdminCase):
     COMMANDS = {"domain": "add list show remove", "account": "add list show remove enable disable",
                 "alias": "add list remove", "password": "set make app import", "quota": "show set",
-                "store": "check migrate info"}
+                "queue": "list show stats retry flush hold release remove", "store": "check migrate info"}
 
     def test_help_teaches(self):
         for command, words in self.COMMANDS.items():

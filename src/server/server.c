@@ -18,6 +18,7 @@
 #include "server/privileges.h"
 #include "server/server_limits.h"
 #include "server/server_listeners.h"
+#include "server/server_queue.h"
 #include "server/server_store.h"
 #include "server/server_tls.h"
 #include "server/service_notify.h"
@@ -59,7 +60,8 @@ struct server {
     struct listener_gate *gate;
     struct pop3_locks *locks;
     struct session_services services;
-    bool is_serving; /* between server_run's begin and its end loops run */
+    struct server_queue *queue; /* NULL: nothing goes out */
+    bool is_serving;            /* between server_run's begin and its end loops run */
 };
 
 /* ---- the log ---- */
@@ -186,6 +188,11 @@ static bool start_as_root(struct server *server, struct fault *fault)
     server->listeners = server_listeners_bind(&server->config, fault);
     if (server->listeners == NULL)
         return false;
+    if (!server->is_dev) {
+        server->queue = server_queue_new(&server->config, fault);
+        if (server->queue == NULL)
+            return false;
+    }
     if (server_tls_is_given(&server->config)) {
         server->tls = server_tls_load(&server->config, fault);
         if (server->tls == NULL)
@@ -280,6 +287,7 @@ static bool start_sessions(struct server *server, struct fault *fault)
         .auth = server->auth,
         .throttle = server->throttle,
         .log = server->log,
+        .relays = server_queue_relays(server->queue),
         .name = server->name,
         .version = POSTHORN_VERSION,
         .is_dev = server->is_dev,
@@ -300,12 +308,26 @@ static bool start_sessions(struct server *server, struct fault *fault)
     return server->is_serving;
 }
 
+static bool start_queue(struct server *server, struct fault *fault)
+{
+    struct server_queue_host host = {
+        .config = &server->config,
+        .store = server->store,
+        .log = server->log,
+        .name = server->name,
+        .listeners = server->listeners,
+        .descriptors = server->descriptors,
+    };
+    return server->queue == NULL || server_queue_start(server->queue, &host, fault);
+}
+
 static bool start(struct server *server, const struct server_options *options, struct fault *fault)
 {
     return choose_user(server, fault) && choose_places(server, fault) && open_log(server, fault) &&
            start_as_root(server, fault) && start_store(server, options->domains, fault) &&
            start_tls(server, fault) && start_logins(server, fault) &&
-           start_threads(server, fault) && start_sessions(server, fault);
+           start_threads(server, fault) && start_queue(server, fault) &&
+           start_sessions(server, fault);
 }
 
 static bool copy_config(struct config *config, const struct config *from, struct fault *fault)
@@ -441,6 +463,7 @@ void server_run(struct server *server)
     let_signals_end_us();
     loop_group_stop(server->loops, SERVER_GRACE);
     server->is_serving = false;
+    server_queue_stop(server->queue, SERVER_QUEUE_GRACE);
     tell(server, LOG_LEVEL_INFO, "server.stopped", NULL);
 }
 
@@ -454,7 +477,9 @@ void server_free(struct server *server)
        What workers gave back may still look at a mailbox of the store. */
     worker_pool_free(server->workers);
     loop_group_settle(server->loops);
+    server_queue_stop(server->queue, 0);
     store_close(server->store);
+    server_queue_free(server->queue);
     loop_group_free(server->loops);
     server_listeners_close(server->listeners);
     session_services_close(&server->services);

@@ -8,6 +8,8 @@ void smtp_session_body_drop(struct smtp_session_message *message)
     message->draft = NULL;
     message_parser_free(message->parser);
     message->parser = NULL;
+    report_mail_free(message->report_mail);
+    message->report_mail = NULL;
 }
 
 void smtp_session_body_lend(struct smtp_session_message *message)

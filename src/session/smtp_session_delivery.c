@@ -90,6 +90,16 @@ static enum store_delivery_outcome outcome_of(const struct smtp_session_message 
     return found == NULL ? STORE_DELIVERY_NO_MAILBOX : found->outcome;
 }
 
+bool smtp_session_delivery_is_kept(const struct smtp_session_message *message,
+                                   const struct smtp_session_recipient *recipient)
+{
+    for (size_t i = 0; i < recipient->target_count; i++)
+        if (recipient->targets[i].account != 0 &&
+            outcome_of(message, &recipient->targets[i]) != STORE_DELIVERY_KEPT)
+            return false;
+    return true;
+}
+
 /* LMTP: one recipient may lead to several mailboxes. Good when all of them have it. When some have
    and some have not, the refusal is final: another try would bring those that have it a second
    copy, and silence would lose the message for the others. */
@@ -192,7 +202,7 @@ static void remember_tight(const struct smtp_session *session,
     }
 }
 
-static void answer_delivery(struct smtp_session *session, int64_t now)
+void smtp_session_delivery_answer(struct smtp_session *session, int64_t now)
 {
     struct smtp_session_message *message = session->message;
     if (message->delivery.job.is_done) {
@@ -225,8 +235,13 @@ static void delivered(struct loop_task *task)
     }
     if (!smtp_session_is_back(session))
         return;
+    const struct store_delivery *delivery = &message->delivery;
+    bool lacks_report =
+        delivery->job.is_done && delivery->report != NULL && !delivery->is_report_kept;
+    if (lacks_report && smtp_session_report_begin_again(session))
+        return;
     int64_t now = loop_now(session->identity.loop);
-    answer_delivery(session, now);
+    smtp_session_delivery_answer(session, now);
     smtp_session_go_on(session, now);
 }
 
@@ -345,6 +360,16 @@ static bool make_original_recipient(struct smtp_session_message *message,
     return copy != NULL;
 }
 
+/* RFC 3461 5.2.7.3 (c): of an alias with several members it is told here that it was expanded, and
+   no member tells of success. */
+static unsigned notify_of(const struct smtp_session_recipient *recipient)
+{
+    if (recipient->target_count == 1 || (recipient->notify & PH_NOTIFY_SUCCESS) == 0)
+        return recipient->notify;
+    unsigned rest = recipient->notify & ~(unsigned)PH_NOTIFY_SUCCESS;
+    return rest == 0 ? PH_NOTIFY_NEVER : rest;
+}
+
 static int compare_fars(const void *left, const void *right)
 {
     return bytes_compare(((const struct store_delivery_far *)left)->recipient,
@@ -374,7 +399,7 @@ static bool list_fars(struct smtp_session_message *message, struct buffer *scrat
                 continue;
             struct store_delivery_far *far = &delivery->fars[count++];
             *far = (struct store_delivery_far){
-                .recipient = target->far, .route = target->route, .notify = recipient->notify};
+                .recipient = target->far, .route = target->route, .notify = notify_of(recipient)};
             if (!make_original_recipient(message, recipient, target, scratch,
                                          &far->original_recipient))
                 return false;
@@ -472,6 +497,43 @@ static const struct verdict *find_objection(const struct smtp_session *session)
     return NULL;
 }
 
+/* Puts the report beside the message that it is about; alone where that is kept already. */
+static bool attach_report(struct smtp_session_message *message)
+{
+    struct store_delivery *delivery = &message->delivery;
+    struct store_delivery *report = report_mail_delivery(message->report_mail);
+    if (report == NULL)
+        return true;
+    delivery->mailboxes = arena_allocate_array(
+        &message->arena, delivery->local_count + report->local_count, sizeof(*delivery->mailboxes));
+    delivery->report = report;
+    return delivery->mailboxes != NULL;
+}
+
+static void submit(struct smtp_session *session)
+{
+    session->busy = SMTP_SESSION_DELIVERS;
+    smtp_session_body_lend(session->message);
+    store_delivery_submit(&session->message->delivery);
+}
+
+void smtp_session_delivery_go_on(struct smtp_session *session, const struct fault *fault,
+                                 int64_t now)
+{
+    struct smtp_session_message *message = session->message;
+    struct fault why = *fault;
+    if (why.kind == FAULT_NONE && message->report_mail != NULL && !attach_report(message))
+        fault_set_memory(&why);
+    if (why.kind == FAULT_NONE) {
+        submit(session);
+        return;
+    }
+    /* Without the report that was asked for it is not kept: the sender comes again. */
+    session_services_tell_trouble(session->services, SESSION_TROUBLE_MEMORY, session->identity.id,
+                                  &why, now);
+    answer_all(session, &no_store, now);
+}
+
 void smtp_session_delivery_begin(struct smtp_session *session, int64_t now)
 {
     struct smtp_session_message *message = session->message;
@@ -494,7 +556,6 @@ void smtp_session_delivery_begin(struct smtp_session *session, int64_t now)
         answer_all(session, &no_store, now);
         return;
     }
-    session->busy = SMTP_SESSION_DELIVERS;
-    smtp_session_body_lend(message);
-    store_delivery_submit(&message->delivery);
+    if (!smtp_session_report_begin(session, &fault))
+        smtp_session_delivery_go_on(session, &fault, now);
 }

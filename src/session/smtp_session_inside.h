@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "delivery/report_mail.h"
 #include "delivery/trace_header.h"
 #include "session/session_login.h"
 #include "session/smtp_session.h"
@@ -97,6 +98,14 @@ struct smtp_session_message {
     struct message_parsed parsed;
     struct store_delivery delivery;
     struct loop_task delivered;
+
+    struct worker_job reporting;
+    struct report report; /* to the sender, of what was delivered here */
+    struct report_mail *report_mail;
+    struct fault report_fault;
+    bool is_kept; /* without the report, which comes behind: */
+    struct store_delivery report_alone;
+    struct loop_task reported;
 };
 
 /* What a session waits for. */
@@ -193,5 +202,22 @@ void smtp_session_body_spill_if_full(struct smtp_session *session);
 
 /* The body is whole: keeps the message, or answers why not. */
 void smtp_session_delivery_begin(struct smtp_session *session, int64_t now);
+/* The report is written, or *fault tells why not: the message is kept with it. */
+void smtp_session_delivery_go_on(struct smtp_session *session, const struct fault *fault,
+                                 int64_t now);
+/* Behind all jobs. */
+void smtp_session_delivery_answer(struct smtp_session *session, int64_t now);
+/* Every mailbox that the recipient leads to has it, now that the job is done. */
+bool smtp_session_delivery_is_kept(const struct smtp_session_message *message,
+                                   const struct smtp_session_recipient *recipient);
+
+/* ---- smtp_session_report.c ---- */
+
+/* Has the report written that the sender asked for. False: nobody asked for one that is to be
+   written here (FAULT_NONE in *fault), or memory. */
+bool smtp_session_report_begin(struct smtp_session *session, struct fault *fault);
+/* The message was kept without it, as some recipient was not served (LMTP): the others are reported
+   of by a job of its own. False: there is nothing to report. */
+bool smtp_session_report_begin_again(struct smtp_session *session);
 
 #endif

@@ -287,7 +287,16 @@ static bool count_sending(struct db *db, struct store_delivery *delivery, struct
     return false;
 }
 
-bool store_delivery_write(struct db *db, struct store_delivery *delivery, struct fault *fault)
+static bool write_report(struct db *db, struct store_delivery *delivery, struct fault *fault)
+{
+    for (size_t i = 0; i < delivery->local_count; i++)
+        if (delivery->locals[i].outcome != STORE_DELIVERY_KEPT)
+            return true;
+    delivery->is_report_kept = store_delivery_write(db, delivery->report, fault);
+    return delivery->is_report_kept;
+}
+
+static bool write_message(struct db *db, struct store_delivery *delivery, struct fault *fault)
 {
     const struct store_delivery_local *refused;
     size_t kept;
@@ -309,6 +318,13 @@ bool store_delivery_write(struct db *db, struct store_delivery *delivery, struct
                                  : store_body_remove_unused(db, buffer_bytes(&id), fault);
 }
 
+bool store_delivery_write(struct db *db, struct store_delivery *delivery, struct fault *fault)
+{
+    delivery->is_report_kept = false;
+    return write_message(db, delivery, fault) &&
+           (delivery->report == NULL || write_report(db, delivery, fault));
+}
+
 void store_delivery_tell(const struct store_delivery *delivery, struct store *store)
 {
     for (size_t i = 0; i < delivery->local_count; i++) {
@@ -324,6 +340,8 @@ void store_delivery_tell(const struct store_delivery *delivery, struct store *st
     }
     if (delivery->far_count > 0)
         store_outbound_watch_tell(store, delivery);
+    if (delivery->is_report_kept)
+        store_delivery_tell(delivery->report, store);
 }
 
 static bool run(struct store_job *job, struct db *db, struct fault *fault)
@@ -343,7 +361,16 @@ size_t store_delivery_weigh(const struct store_delivery *delivery)
         weight += WEIGHT_OF_ROW + delivery->locals[i].prefix.length;
     for (size_t i = 0; i < delivery->far_count; i++)
         weight += WEIGHT_OF_ROW + delivery->fars[i].recipient.length;
-    return weight;
+    return weight + (delivery->report == NULL ? 0 : store_delivery_weigh(delivery->report));
+}
+
+static void list_mailboxes(struct store_delivery *delivery)
+{
+    const struct store_delivery *report = delivery->report;
+    for (size_t i = 0; i < delivery->local_count; i++)
+        delivery->mailboxes[i] = delivery->locals[i].mailbox;
+    for (size_t i = 0; i < report->local_count; i++)
+        delivery->mailboxes[delivery->local_count + i] = report->locals[i].mailbox;
 }
 
 void store_delivery_submit(struct store_delivery *delivery)
@@ -355,6 +382,13 @@ void store_delivery_submit(struct store_delivery *delivery)
     job->mailboxes = delivery->local_count == 0 ? NULL : &delivery->locals[0].mailbox;
     job->mailbox_count = delivery->local_count;
     job->mailbox_stride = sizeof(delivery->locals[0]);
+    if (delivery->report != NULL) {
+        delivery->report->is_report = true;
+        list_mailboxes(delivery);
+        job->mailboxes = delivery->mailboxes;
+        job->mailbox_count += delivery->report->local_count;
+        job->mailbox_stride = 0;
+    }
     /* What one account sends is counted by one batch at a time. */
     job->account = delivery->sending_limits != NULL ? delivery->account : 0;
     job->has_own_keys = true;

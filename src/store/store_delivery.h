@@ -90,6 +90,12 @@ struct store_delivery {
     /* From ourselves: quotas do not hold it up, and when nobody can have it, it is lost without
        fault. */
     bool is_report;
+    /* A report to the sender that this was delivered, in the same transaction; NULL = none. It is
+       left out where a mailbox was refused. `mailboxes`: memory for the numbers of both together.
+     */
+    struct store_delivery *report;
+    int64_t *mailboxes;
+    bool is_report_kept; /* the answer */
 };
 
 /* Sets the job up and submits it. `job.done` is the caller's. */

@@ -508,7 +508,7 @@ static void try_place(struct queue_courier *courier)
 {
     struct queue_runner *runner = courier->runner;
     const struct host_list_place *place = &courier->hosts->places[courier->place];
-    struct outbound_session_plan plan = {
+    courier->plan = (struct outbound_session_plan){
         .place = place,
         .relay = &courier->relay,
         .hello_name = runner->options.name,
@@ -522,7 +522,8 @@ static void try_place(struct queue_courier *courier)
     courier->told.run = hear;
     courier->wanted = 0;
     courier->given = 0;
-    courier->session = outbound_session_new(runner->options.loop, &plan, &courier->told, &fault);
+    courier->session =
+        outbound_session_new(runner->options.loop, &courier->plan, &courier->told, &fault);
     if (courier->session != NULL)
         return;
     set_failure(courier, REPLY_JUDGE_CONNECT, 0, "4.3.2", fault.message, "");

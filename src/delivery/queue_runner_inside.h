@@ -124,7 +124,8 @@ struct queue_courier {
     struct host_lookup *lookup;
     struct host_list *hosts;
     size_t place;
-    bool is_clear; /* TLS failed at this place */
+    bool is_clear;                     /* TLS failed at this place */
+    struct outbound_session_plan plan; /* the session's */
     struct outbound_session *session;
     struct loop_task told;
     struct loop_task looked_up;

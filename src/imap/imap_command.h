@@ -342,7 +342,8 @@ struct imap_append {
     bool has_date;
     int64_t date; /* microseconds since 1970, UTC */
     uint64_t size;
-    bool is_binary; /* a literal8: NUL is content */
+    bool is_binary;  /* a literal8: NUL is content */
+    bool is_waiting; /* the client sends it when it is told to */
 };
 
 struct imap_command {

@@ -44,6 +44,7 @@ static void announce(struct imap_server *server, const struct imap_server_litera
         server->literal = *literal;
         server->owed = IMAP_SERVER_OWES_APPEND;
         server->append.size = literal->size;
+        server->append.is_waiting = literal->is_waiting;
         struct imap_server_event *event = imap_server_raise(server, IMAP_SERVER_APPEND);
         event->command = &server->command;
         event->append = &server->append;

@@ -12,7 +12,10 @@
 enum {
     NAMES_MAX = 8 * 1024 * 1024, /* bytes of the mailbox's name and of all keywords */
     FIRST_CAPACITY = 1,
-    FILES_MAX = 64 /* messages of one command that do not fit into memory */
+    FILES_MAX = 64, /* messages of one command that do not fit into memory */
+    /* Bytes that may come before anybody knows whether there is such a mailbox: it would take as
+       long to find out as to keep them. */
+    UNKNOWN_MAX = 256 * 1024
 };
 
 /* Who waits for whom. */
@@ -50,6 +53,7 @@ struct imap_appending {
     int64_t account;
     struct store_mailbox found; /* by the worker; so are the next three */
     bool is_found;
+    bool was_sought;
     struct store_quota quota;
     struct fault work_fault;
 
@@ -286,12 +290,16 @@ enum imap_progress imap_appending_begin(struct imap_appending *appending,
         return imap_result_set(result, IMAP_OK, NULL, "Completed");
     if (!add_message(appending, event->append, &fault))
         return imap_result_fault(result, appending->context, SESSION_TROUBLE_MEMORY, &fault);
-    if (event->index > 0)
-        return let_in(appending, result);
-    if (!copy_text(appending, event->command->mailbox, &appending->name)) {
+    if (event->index == 0 && !copy_text(appending, event->command->mailbox, &appending->name)) {
         fault_set_memory(&fault);
         return imap_result_fault(result, appending->context, SESSION_TROUBLE_MEMORY, &fault);
     }
+    if (appending->was_sought)
+        return let_in(appending, result);
+    /* What comes unasked, and is small, is kept and refused by one job. */
+    if (!event->append->is_waiting && appending->size <= UNKNOWN_MAX)
+        return imap_result_set(result, IMAP_OK, NULL, "Completed");
+    appending->was_sought = true;
     return ask_worker(appending, FINDS, find);
 }
 
@@ -446,6 +454,8 @@ static enum imap_progress hear_committed(struct imap_appending *appending,
                                          struct imap_result *result)
 {
     const struct store_append *append = &appending->append;
+    if (append->job.is_done && append->is_missing)
+        return refuse_mailbox(result);
     if (append->job.is_done)
         return finish(append, result);
     if (append->job.fault.kind == FAULT_PERMANENT)
@@ -472,6 +482,7 @@ enum imap_progress imap_appending_finish(struct imap_appending *appending,
         .job.done = hear_done,
         .store = appending->services->store,
         .account = appending->account,
+        .name = appending->was_sought ? BYTES("") : appending->name,
         .mailbox = appending->found.id,
         .messages = appending->rows,
         .count = appending->count,

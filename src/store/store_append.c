@@ -2,6 +2,7 @@
 #include "store/store_append.h"
 
 #include "store/store_body.h"
+#include "store/store_mailboxes.h"
 #include "store/store_news.h"
 #include "store/store_step.h"
 
@@ -64,12 +65,31 @@ static bool write_message(struct db *db, struct store_append *append,
     return true;
 }
 
+static bool find_mailbox(struct db *db, struct store_append *append, struct fault *fault)
+{
+    struct store_mailbox mailbox;
+    bool is_found;
+    append->is_missing = false;
+    if (append->name.length == 0)
+        return true;
+    if (!store_mailbox_find(db, append->account, append->name, false, &mailbox, &is_found, fault))
+        return false;
+    append->is_missing = !is_found || !mailbox.is_selectable;
+    if (!append->is_missing)
+        append->mailbox = mailbox.id;
+    return true;
+}
+
 static bool run(struct store_job *job, struct db *db, struct fault *fault)
 {
     struct store_append *append = (struct store_append *)job;
     struct store_step step;
     bool is_found;
     append->has_new_keywords = append->is_over_quota = false;
+    if (!find_mailbox(db, append, fault))
+        return false;
+    if (append->is_missing)
+        return true;
     if (!store_step_begin(db, append->mailbox, &step, &is_found, fault))
         return false;
     if (!is_found || !step.is_selectable || step.account != append->account)
@@ -92,6 +112,8 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
 static void tell(struct store_job *job, struct store *store)
 {
     const struct store_append *append = (const struct store_append *)job;
+    if (append->is_missing)
+        return;
     /* A flag whose name is new is understood only by whoever reads the names. */
     bool is_simple = append->count == 1 && !append->has_new_keywords;
     store_news_publish(
@@ -114,8 +136,10 @@ void store_append_submit(struct store_append *append)
     if (job->weight > WEIGHT_MAX)
         job->weight = WEIGHT_MAX;
     job->mailboxes = &append->mailbox;
-    job->mailbox_count = 1;
+    job->mailbox_count = append->name.length == 0;
     job->mailbox_stride = 0;
+    /* Whoever writes to a mailbox has locked its account as well. */
+    job->account = append->name.length == 0 ? 0 : append->account;
     job->has_own_keys = true;
     store_submit(append->store, job);
 }

@@ -19,13 +19,15 @@ struct store_append {
     struct store_job job; /* set by store_append_submit, but for done */
     struct store *store;
     int64_t account;
-    int64_t mailbox;
+    struct bytes name; /* of the mailbox, if `mailbox` is to be found by it; else empty */
+    int64_t mailbox;   /* filled where it was found */
     const struct store_append_message *messages;
     size_t count;
     int64_t now; /* SAVEDATE */
     /* The answer. FAULT_LIMIT: over quota ([OVERQUOTA]), or no more keywords or UIDs;
        FAULT_PERMANENT: the mailbox is gone. */
     bool is_over_quota;
+    bool is_missing; /* nothing of this name: nothing was kept */
     uint32_t uidvalidity;
     uint32_t first_uid; /* the others follow one by one */
     uint64_t modseq;

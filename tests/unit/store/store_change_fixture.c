@@ -71,8 +71,9 @@ bool store_change_fixture_append(struct store_fixture *fixture, struct store_app
     return wait(&append->job);
 }
 
-uint32_t store_change_fixture_put(struct store_fixture *fixture, int64_t mailbox, const char *text,
-                                  uint32_t flags, const char *keyword)
+/* Appends it to the mailbox that `append` tells. */
+static void put(struct store_fixture *fixture, struct store_append *append, const char *text,
+                uint32_t flags, const char *keyword)
 {
     struct fault fault = {0};
     struct bytes bytes = bytes_from_string(text);
@@ -92,18 +93,30 @@ uint32_t store_change_fixture_put(struct store_fixture *fixture, int64_t mailbox
         .keyword_count = keyword != NULL,
         .received = 3000000,
     };
-    struct store_append append = {
-        .account = fixture->account,
-        .mailbox = mailbox,
-        .messages = &message,
-        .count = 1,
-        .now = 4000000,
-    };
-    if (!store_change_fixture_append(fixture, &append))
-        fail_msg("%s", append.job.fault.message);
+    append->account = fixture->account;
+    append->messages = &message;
+    append->count = 1;
+    append->now = 4000000;
+    if (!store_change_fixture_append(fixture, append))
+        fail_msg("%s", append->job.fault.message);
     store_draft_free(draft);
     message_parser_free(parser);
+}
+
+uint32_t store_change_fixture_put(struct store_fixture *fixture, int64_t mailbox, const char *text,
+                                  uint32_t flags, const char *keyword)
+{
+    struct store_append append = {.mailbox = mailbox};
+    put(fixture, &append, text, flags, keyword);
     return append.first_uid;
+}
+
+uint32_t store_change_fixture_put_by_name(struct store_fixture *fixture, const char *name,
+                                          const char *text)
+{
+    struct store_append append = {.name = bytes_from_string(name)};
+    put(fixture, &append, text, 0, NULL);
+    return append.is_missing ? 0 : append.first_uid;
 }
 
 void store_change_fixture_deliver(struct store_fixture *fixture, const char *text)

@@ -21,6 +21,9 @@ bool store_change_fixture_append(struct store_fixture *fixture, struct store_app
 /* One message of this text, with flags and at most one keyword (NULL: none); gives its UID. */
 uint32_t store_change_fixture_put(struct store_fixture *fixture, int64_t mailbox, const char *text,
                                   uint32_t flags, const char *keyword);
+/* The same, the mailbox found by its name. 0: there is none. */
+uint32_t store_change_fixture_put_by_name(struct store_fixture *fixture, const char *name,
+                                          const char *text);
 
 /* One that SMTP brings to the INBOX, with a prefix. */
 void store_change_fixture_deliver(struct store_fixture *fixture, const char *text);

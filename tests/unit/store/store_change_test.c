@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "failing_allocation.h"
+#include "store_mailboxes_fixture.h"
 
 enum {
     MANY = 30,
@@ -266,6 +267,22 @@ static void only_deleted_ones_are_expunged(void **state)
     store_change_fixture_assert_sound(fixture);
 }
 
+/* ---- messages of a client ---- */
+
+static void a_mailbox_is_found_by_its_name(void **state)
+{
+    struct store_fixture *fixture = *state;
+    static const struct db_statement bodies = {"SELECT COUNT(*) FROM body", NULL};
+    assert_int_equal(store_mailboxes_fixture_create(fixture, "above/below"), STORE_MAILBOX_DONE);
+    assert_int_equal(store_change_fixture_put_by_name(fixture, "INBOX", LETTER), 1);
+    assert_int_equal(store_change_fixture_put_by_name(fixture, "above/below", LETTER), 1);
+    assert_int_equal(store_change_fixture_put_by_name(fixture, "above/below", LETTER), 2);
+    assert_int_equal(store_change_fixture_put_by_name(fixture, "above/beyond", LETTER), 0);
+    assert_int_equal(store_mailboxes_fixture_find(fixture, "above/below").messages, 2);
+    assert_int_equal(store_fixture_number(fixture, &bodies, DB_NO_VALUES), 3);
+    store_change_fixture_assert_sound(fixture);
+}
+
 /* ---- copies ---- */
 
 static void copies_keep_what_they_are(void **state)
@@ -477,6 +494,7 @@ static const struct CMUnitTest tests[] = {
     STORE_TEST(changed_since_is_refused),
     STORE_TEST(gaps_do_not_end_a_range),
     STORE_TEST(only_deleted_ones_are_expunged),
+    STORE_TEST(a_mailbox_is_found_by_its_name),
     STORE_TEST(copies_keep_what_they_are),
     STORE_TEST(a_move_takes_away),
     STORE_TEST(the_target_may_be_the_same),

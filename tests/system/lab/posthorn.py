@@ -17,6 +17,7 @@ DEFAULTS = {
     "allow-clear-login": ("pop3", "imap"),
     "limit-connections-address": 20000,
     "limit-connections-prefix": 20000,
+    "limit-sessions-account": 20000,
 }
 
 # Under the address sanitizer memory that was given back would be kept, and measured.

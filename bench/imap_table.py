@@ -126,13 +126,17 @@ class Load:
         self.append(mailbox, count, size=size, connections=FILLERS)
 
     def rate(self, row, messages, rounds=ROUNDS, mailbox="INBOX", then=None):
-        """Messages a second that a command gets through, at the median of some rounds."""
+        """Messages a second that a command gets through in the best of some rounds: what else runs only slows them."""
         name, command, wanted, _ = row
         options = ["--messages", rounds, "--mailbox", mailbox] + (["--then", then] if then else [])
         figures = self.call("run", command, options=options)
         if wanted is None and figures["responses"] < messages or wanted is not None and figures["responses"] < wanted:
             raise RuntimeError(f"{self.server.name}: {name}: {figures['responses']} responses for {messages} messages")
-        return messages * 1000 / figures["median_ms"]
+        return messages * 1000 / figures["least_ms"]
+
+
+def best_of_few(measured):
+    return max(measured() for _ in range(FEW_ROUNDS))
 
 
 class Rows:
@@ -145,6 +149,11 @@ class Rows:
         self.figures.setdefault(name, {})[server.name] = figure
 
 
+def cold_rate(load, row, messages):
+    load.server.forget()
+    return load.rate(row, messages, rounds=1)
+
+
 def measure(load, rows, counts):
     """What all servers are asked. The mailboxes are left as they are."""
     server = load.server
@@ -155,13 +164,12 @@ def measure(load, rows, counts):
         rows.put(row[0], server, load.rate(row, counts.messages))
     rows.put(STORE[0], server, load.rate(STORE, counts.messages, then=STORE_BACK))
     rows.put(COPY[0], server, load.rate(COPY, counts.messages, rounds=FEW_ROUNDS))
-    rows.put(APPEND, server, load.append("Appended", counts.appended, each=1))
-    rows.put(MULTIAPPEND, server, load.append("Appended", counts.batches))
+    rows.put(APPEND, server, best_of_few(lambda: load.append("Appended", counts.appended, each=1)))
+    rows.put(MULTIAPPEND, server, best_of_few(lambda: load.append("Appended", counts.batches)))
     sessions = load.call("sessions", options=["--connections", 10, "--messages", counts.sessions, "--mailbox", "Small"])
     rows.put(SESSIONS, server, sessions["rate"])
     for row in COLD:
-        server.forget()
-        rows.put(row[0], server, load.rate(row, counts.messages, rounds=1))
+        rows.put(row[0], server, best_of_few(lambda row=row: cold_rate(load, row, counts.messages)))
     rows.put(PUSH, server, load.push_ms(server.port, counts.pushes))
 
 

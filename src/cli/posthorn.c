@@ -14,20 +14,13 @@ enum {
 };
 
 const struct command *const command_list[] = {
-    &serve_command,
-    &dev_command,
-    &config_command,
-    &send_command,
-    &sendmail_command,
-    &domain_command,
-    &account_command,
-    &alias_command,
-    &password_command,
-    &quota_command,
-    &queue_command,
-    &store_command,
-    &completion_command,
-    NULL,
+    &serve_command,      &dev_command,
+    &config_command,     &send_command,
+    &sendmail_command,   &domain_command,
+    &account_command,    &alias_command,
+    &password_command,   &quota_command,
+    &queue_command,      &store_command,
+    &completion_command, NULL,
 };
 
 enum {

@@ -99,7 +99,9 @@ struct store_outbound_letter {
 
 enum store_outbound_want {
     STORE_OUTBOUND_WANTS_DATA = 1,
-    STORE_OUTBOUND_WANTS_LATER = 2 /* also those whose time has not come */
+    /* Also those whose time has not come; who has not failed by himself has the failure of his
+       route. */
+    STORE_OUTBOUND_WANTS_LATER = 2
 };
 
 /* For workers. `route` empty: those of all routes. *is_found: there is one that is ours, waits and

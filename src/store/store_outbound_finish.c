@@ -176,7 +176,10 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
     if (found == 0)
         return true;
     bool is_whole = found == finish->count;
-    if (!change_rows(db, finish, finish->report != NULL && !is_whole, fault) ||
+    bool is_unreported = finish->report != NULL && !is_whole;
+    /* What was left alone is listed again. */
+    if (!change_rows(db, finish, is_unreported, fault) ||
+        (is_unreported && !store_outbound_nudge_raise(db, fault)) ||
         (has_end(finish) && !store_outbound_clear(db, finish->message, fault)))
         return false;
     finish->is_ours = is_whole;

@@ -90,18 +90,32 @@ static bool take_recipient(struct reading *reading, const struct db_rows *rows)
     return !reading->is_out_of_memory;
 }
 
+#define RECIPIENT_COLUMNS                                                                          \
+    "SELECT r.number, r.recipient, r.original_recipient, r.notify, r.attempts, r.is_warned, "
+#define RECIPIENT_WHERE                                                                            \
+    "WHERE r.message = $1 AND r.state = 0 AND r.due <= $2 AND ($3 = '' OR r.route = $3) "          \
+    "ORDER BY r.message, r.number LIMIT $4"
+#define NO_OWN_FAILURE "CASE WHEN r.last_code = 0 AND r.last_text = '' THEN "
+
 static bool read_recipients(struct reading *reading, struct bytes route, int64_t due,
                             struct fault *fault)
 {
-    static const struct db_statement read = {
-        "SELECT number, recipient, original_recipient, notify, attempts, is_warned, last_code, "
-        "last_enhanced, last_text, last_host, last_attempt FROM outbound_recipient "
-        "WHERE message = $1 AND state = 0 AND due <= $2 AND ($3 = '' OR route = $3) "
-        "ORDER BY message, number LIMIT $4",
+    static const struct db_statement of_recipients = {
+        RECIPIENT_COLUMNS "r.last_code, r.last_enhanced, r.last_text, r.last_host, r.last_attempt "
+                          "FROM outbound_recipient r " RECIPIENT_WHERE,
+        NULL};
+    /* Who is not due waits perhaps for its route alone, and that is then the reason. */
+    static const struct db_statement of_routes = {
+        RECIPIENT_COLUMNS NO_OWN_FAILURE
+        "COALESCE(o.code, 0) ELSE r.last_code END, "
+        "r.last_enhanced, " NO_OWN_FAILURE "COALESCE(o.reason, '') ELSE r.last_text END, "
+        "r.last_host, " NO_OWN_FAILURE "COALESCE(o.failed, 0) ELSE r.last_attempt END "
+        "FROM outbound_recipient r LEFT JOIN outbound_route o "
+        "ON o.route = r.route " RECIPIENT_WHERE,
         NULL};
     AUTO(db_rows)
     rows = {0};
-    if (!db_query(reading->db, &read,
+    if (!db_query(reading->db, due == INT64_MAX ? &of_routes : &of_recipients,
                   DB_VALUES(db_number(reading->letter.message), db_number(due), db_text(route),
                             db_number(STORE_OUTBOUND_RECIPIENTS_MAX)),
                   &rows, fault))

@@ -347,6 +347,14 @@ static void change(struct store_fixture *fixture, enum store_queue_deed deed, in
         fail_msg("%s", fault.message);
 }
 
+static int64_t read_nudge(struct store_fixture *fixture)
+{
+    struct fault fault = {0};
+    int64_t nudge;
+    assert_true(store_outbound_nudge_read(fixture->reader, &nudge, &fault));
+    return nudge;
+}
+
 static void what_was_removed_is_left_alone(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -358,7 +366,9 @@ static void what_was_removed_is_left_alone(void **state)
     const struct store_outbound_result results[] = {
         {.number = 0, .code = 250}, {.number = 1, .code = 550}, {.number = 2, .code = 550}};
     make_report(fixture, &report);
+    int64_t nudge = read_nudge(fixture);
     assert_false(finish_with(fixture, message, results, 3, &report));
+    assert_true(read_nudge(fixture) > nudge);
     /* The first was delivered; the third is tried again, so that it is reported alone. */
     assert_int_equal(count_inbox(fixture), 0);
     assert_int_equal(outbound_count(fixture, "recipient"), 1);

@@ -155,6 +155,37 @@ static void what_is_not_due_is_read_on_demand(void **state)
     assert_int_equal(recipient->last_attempt, OUTBOUND_TIME + 1000);
 }
 
+static void a_route_in_trouble_is_a_reason(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_outbound_letter letter;
+    AUTO(arena)
+    arena = ARENA(1000 * 1000);
+    const struct store_outbound_route route = {.route = BYTES("x.org"),
+                                               .failures = 2,
+                                               .code = 421,
+                                               .text = BYTES("nobody answers"),
+                                               .failed = 77};
+    struct store_outbound_result result = deferred;
+    result.text = BYTES("come back later");
+    outbound_begin(fixture);
+    int64_t message = outbound_put(fixture, "a@x.org b@x.org c@y.org", "x.org x.org y.org");
+    assert_true(outbound_finish_one(fixture->store, message, &result));
+    outbound_set_route(fixture->store, &route);
+    assert_true(read_letter(fixture, message, "", OUTBOUND_TIME, STORE_OUTBOUND_WANTS_LATER, &arena,
+                            &letter));
+    assert_int_equal(letter.recipient_count, 3);
+    assert_bytes(letter.recipients[0].last_text, "come back later");
+    assert_int_equal(letter.recipients[0].last_code, 451);
+    assert_bytes(letter.recipients[1].last_text, "nobody answers");
+    assert_int_equal(letter.recipients[1].last_code, 421);
+    assert_int_equal(letter.recipients[1].last_attempt, 77);
+    assert_bytes(letter.recipients[2].last_text, "");
+    assert_int_equal(letter.recipients[2].last_attempt, 0);
+    assert_true(read_letter(fixture, message, "", OUTBOUND_TIME, 0, &arena, &letter));
+    assert_bytes(letter.recipients[0].last_text, "");
+}
+
 static void so_many_at_once(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -353,15 +384,11 @@ static void routes_in_trouble_are_kept(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    STORE_TEST(entries_come_by_message),
-    STORE_TEST(a_list_is_read_in_pages),
-    STORE_TEST(a_letter_is_read_by_its_route),
-    STORE_TEST(what_is_not_due_is_read_on_demand),
-    STORE_TEST(so_many_at_once),
-    STORE_TEST(a_body_is_read_in_pieces),
-    STORE_TEST(commits_are_told),
-    STORE_TEST(old_messages_are_found),
-    STORE_TEST(routes_in_trouble_are_kept),
+    STORE_TEST(entries_come_by_message),        STORE_TEST(a_list_is_read_in_pages),
+    STORE_TEST(a_letter_is_read_by_its_route),  STORE_TEST(what_is_not_due_is_read_on_demand),
+    STORE_TEST(a_route_in_trouble_is_a_reason), STORE_TEST(so_many_at_once),
+    STORE_TEST(a_body_is_read_in_pieces),       STORE_TEST(commits_are_told),
+    STORE_TEST(old_messages_are_found),         STORE_TEST(routes_in_trouble_are_kept),
 };
 
 STORE_MAIN(tests)

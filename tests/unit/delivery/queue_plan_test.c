@@ -281,17 +281,24 @@ static void routes_take_turns(void **state)
 {
     (void)state;
     struct queue_plan *plan = new_plan(0);
-    for (int64_t i = 1; i <= 300; i++)
+    for (int64_t i = 1; i <= 310; i++)
         add_numbered(plan, "route", (int)(i % 10), 7, i, THEN);
-    int count[10] = {0};
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 10; i++) {
         struct queue_plan_route *route = open_route(plan, THEN);
-        assert_non_null(route);
-        count[queue_plan_route_name(route).data[5] - '0']++;
-        assert_true(take(plan, route, THEN) != 0);
+        queue_plan_letter_ended(plan, route, take(plan, route, THEN), 0);
+        end(plan, route, QUEUE_PLAN_GOOD, THEN);
     }
-    for (int i = 0; i < 10; i++)
-        assert_int_equal(count[i], QUEUE_PLAN_WINDOW_FIRST);
+    for (int round = 0; round < QUEUE_PLAN_WINDOW_FIRST; round++) {
+        unsigned seen = 0;
+        for (int i = 0; i < 10; i++) {
+            struct queue_plan_route *route = open_route(plan, THEN);
+            assert_non_null(route);
+            seen |= 1u << (queue_plan_route_name(route).data[5] - '0');
+            assert_true(take(plan, route, THEN) != 0);
+        }
+        assert_int_equal(seen, 0x3ff);
+    }
+    assert_null(open_route(plan, THEN));
     queue_plan_free(plan);
 }
 
@@ -785,6 +792,21 @@ static void a_clock_may_be_set_back(void **state)
     queue_plan_free(plan);
 }
 
+/* What paces the last connections must not wait for a time that is far away now. */
+static void a_clock_set_back_paces_as_before(void **state)
+{
+    (void)state;
+    struct queue_plan *plan = new_plan(16);
+    for (int64_t i = 1; i <= 100; i++)
+        add_numbered(plan, "route", (int)i, 7, i, THEN - 100 * HOUR);
+    for (int i = 0; i < 8; i++)
+        assert_non_null(open_route(plan, THEN));
+    assert_null(open_route(plan, THEN));
+    assert_null(open_route(plan, THEN - HOUR));
+    assert_non_null(open_route(plan, THEN - HOUR + MINUTE));
+    queue_plan_free(plan);
+}
+
 static size_t count_routes(const struct queue_plan *plan)
 {
     return HASH_COUNT(plan->routes);
@@ -932,6 +954,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_minute_has_its_share),
     cmocka_unit_test(a_route_opens_when_its_share_allows),
     cmocka_unit_test(a_clock_may_be_set_back),
+    cmocka_unit_test(a_clock_set_back_paces_as_before),
     cmocka_unit_test(routes_with_nothing_to_do_are_forgotten),
     cmocka_unit_test(a_million_letters_are_small),
     cmocka_unit_test(memory_may_end_anywhere),

@@ -351,6 +351,32 @@ static void sorted_again(void **state)
     caller_hang_up(&other);
 }
 
+/* Two sessions extend what is kept at the same time, each on a worker of its own. */
+static void sorted_together(void **state)
+{
+    struct caller one = log_in(*state, "SELECT INBOX");
+    struct caller other = log_in(*state, "SELECT INBOX");
+    for (unsigned i = 0; i < 20; i++) {
+        char text[TEXT_MAX];
+        char expected[TEXT_MAX];
+        snprintf(text, sizeof text, "Subject: %u\r\nMessage-ID: <%u@x.example>\r\n\r\ntext\r\n",
+                 i * 7 % 10, i);
+        append(&one, "", text);
+        caller_command(&other, "NOOP", "OK");
+        const char *command = i % 2 == 0 ? "x UID SORT (SUBJECT REVERSE ARRIVAL) UTF-8 ALL\r\n"
+                                         : "x UID THREAD REFERENCES UTF-8 ALL\r\n";
+        const char *kind = i % 2 == 0 ? "* SORT" : "* THREAD";
+        caller_say(&one, command);
+        caller_say(&other, command);
+        snprintf(expected, sizeof expected, "%s", line_of(caller_hear_until(&one, "x OK"), kind));
+        assert_string_equal(line_of(caller_hear_until(&other, "x OK"), kind), expected);
+    }
+    check(&one, "UID SORT (SUBJECT) UTF-8 ALL", "* SORT",
+          "* SORT 1 11 4 14 7 17 10 20 3 13 6 16 9 19 2 12 5 15 8 18");
+    caller_hang_up(&one);
+    caller_hang_up(&other);
+}
+
 /* What lies behind the first piece of a body. */
 static void large_messages(void **state)
 {
@@ -533,9 +559,9 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(keys),        TEST(extended_answers), TEST(saved_results),  TEST(modseqs),
-        TEST(refusals),    TEST(sorting),          TEST(sorted_again),   TEST(large_messages),
-        TEST(random_keys), TEST(hanging_up),       TEST(without_memory),
+        TEST(keys),           TEST(extended_answers), TEST(saved_results), TEST(modseqs),
+        TEST(refusals),       TEST(sorting),          TEST(sorted_again),  TEST(sorted_together),
+        TEST(large_messages), TEST(random_keys),      TEST(hanging_up),    TEST(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* The dialogue of an outbound session: what the engine tells, and what is said next. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -290,15 +291,16 @@ void outbound_session_dialogue_end(struct outbound_session *session, enum engine
     session->is_ours |=
         how == ENGINE_END_STOP ||
         (session->is_quitting && outbound_session_dialogue_unfinished(session) == 0);
-    if (!session->is_ours)
+    if (session->is_ours)
+        note_trouble(session, phase_of(session->step), "we closed the connection");
+    else
         note_lost_connection(session);
-    smtp_client_end_of_input(session->client, session->connector.fault.system_error, now);
+    smtp_client_end_of_input(
+        session->client, session->is_ours ? ECANCELED : session->connector.fault.system_error, now);
     outbound_session_dialogue_hear(session);
     session->is_ended = true;
-    session->is_orderly =
-        session->trouble.is_noted ? session->trouble.is_ours : session->is_ours || was_idle;
-    note_trouble(session, phase_of(session->step),
-                 session->is_ours ? "we closed the connection" : "the host closed the connection");
+    session->is_orderly = session->trouble.is_noted ? session->trouble.is_ours : was_idle;
+    note_trouble(session, phase_of(session->step), "the host closed the connection");
 }
 
 /* Nothing is lost with a session that is not ready: it need not end in words. */

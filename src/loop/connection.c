@@ -18,6 +18,7 @@ enum {
 static void settle(struct connection *connection);
 static bool feed(struct connection *connection);
 static void pump(struct connection *connection);
+static void go_on_with_handshake(struct connection *connection);
 
 static int64_t now_of(const struct connection *connection)
 {
@@ -226,7 +227,11 @@ static void start_tls(struct connection *connection)
     }
     connection->phase = CONNECTION_HANDSHAKE;
     connection->limit = now_of(connection) + connection->patience.handshake;
-    settle(connection);
+    /* The client speaks first. */
+    if (connection_is_client(connection))
+        go_on_with_handshake(connection);
+    else
+        settle(connection);
 }
 
 static void tell_tls(struct connection *connection)

@@ -15,10 +15,8 @@ enum {
     LATE_TICK_MS = 10, /* before an engine that wanted a tick in the past hears again */
 };
 
-static void settle(struct connection *connection);
 static bool feed(struct connection *connection);
 static void pump(struct connection *connection);
-static void go_on_with_handshake(struct connection *connection);
 
 static int64_t now_of(const struct connection *connection)
 {
@@ -97,13 +95,13 @@ static void linger(struct connection *connection)
             connection->lingered += (size_t)count;
     } while (count > 0 && connection->lingered < CONNECTION_LINGER_SIZE);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
-        settle(connection);
+        connection_settle(connection);
     else
         drop(connection);
 }
 
 /* Ends our side, then waits for the peer to end its own. */
-static void finish(struct connection *connection, enum engine_end how)
+void connection_finish(struct connection *connection, enum engine_end how)
 {
     end_engine(connection, how);
     buffer_clear(&connection->kept);
@@ -172,7 +170,7 @@ static int64_t earlier(int64_t left, int64_t right)
 }
 
 /* Before the loop goes on to others: what this connection waits for. */
-static void settle(struct connection *connection)
+void connection_settle(struct connection *connection)
 {
     int64_t now = now_of(connection);
     int64_t when = connection->limit;
@@ -192,80 +190,6 @@ static void settle(struct connection *connection)
     }
     watch(connection);
     loop_member_wake_at(&connection->member, when);
-}
-
-/* ---- TLS ---- */
-
-static struct net_tls *make_tls(struct connection *connection)
-{
-    struct fault *fault = connection_fault(connection);
-    if (connection->context == NULL) {
-        fault_set(fault, FAULT_PERMANENT, "there is no TLS to be had");
-        return NULL;
-    }
-    return connection_is_client(connection)
-               ? net_tls_new(connection->context, connection->descriptor, connection->tls_name,
-                             fault)
-               : net_tls_accept(connection->context, connection->descriptor, fault);
-}
-
-static void start_tls(struct connection *connection)
-{
-    /* What came before the handshake was not protected and must not count as if it were
-     * (RFC 3207 4.2, RFC 2595 4). */
-    connection->input = bytes_of(NULL, 0);
-    buffer_clear(&connection->kept);
-    connection_note_step(connection, CONNECTOR_HANDSHAKES);
-    if (connection->is_input_over)
-        fault_set(connection_fault(connection), FAULT_TEMPORARY,
-                  "the connection was closed before TLS");
-    else if (connection->tls == NULL)
-        connection->tls = make_tls(connection);
-    if (connection->tls == NULL) {
-        connection_lose(connection, ENGINE_END_TLS);
-        return;
-    }
-    connection->phase = CONNECTION_HANDSHAKE;
-    connection->limit = now_of(connection) + connection->patience.handshake;
-    /* The client speaks first. */
-    if (connection_is_client(connection))
-        go_on_with_handshake(connection);
-    else
-        settle(connection);
-}
-
-static void tell_tls(struct connection *connection)
-{
-    struct engine_tls facts = {.version = net_tls_version(connection->tls),
-                               .cipher = net_tls_cipher(connection->tls)};
-    facts.binding_name =
-        net_tls_channel_binding(connection->tls, facts.binding, &facts.binding_length);
-    connection->engine_face->tls_started(connection->engine, &facts, now_of(connection));
-}
-
-static void read_once(struct connection *connection);
-
-static void go_on_with_handshake(struct connection *connection)
-{
-    switch (net_tls_handshake(connection->tls, connection_fault(connection))) {
-    case NET_AGAIN:
-        settle(connection);
-        return;
-    case NET_DONE:
-        connection->phase = CONNECTION_OPEN;
-        connection->limit = 0;
-        connection_note_step(connection, CONNECTOR_IS_OPEN);
-        tell_tls(connection);
-        /* The first words of the client often come with the end of its handshake. */
-        if (net_tls_has_pending(connection->tls) && wants_input(connection))
-            read_once(connection);
-        else
-            pump(connection);
-        return;
-    default:
-        /* The alert must reach the client. */
-        finish(connection, ENGINE_END_TLS);
-    }
 }
 
 /* ---- between socket and engine ---- */
@@ -393,7 +317,7 @@ static bool part(struct connection *connection, enum engine_end how)
             connection->limit = now_of(connection) + connection->patience.close;
         return false;
     }
-    finish(connection, how);
+    connection_finish(connection, how);
     return true;
 }
 
@@ -418,7 +342,7 @@ static void pump(struct connection *connection)
             break;
         }
         if (wish == ENGINE_WANTS_TLS) {
-            start_tls(connection);
+            connection_tls_start(connection);
             return;
         }
         if (wish == ENGINE_WAITS)
@@ -433,7 +357,7 @@ static void pump(struct connection *connection)
         connection_lose(connection, ENGINE_END_LOST);
         return;
     }
-    settle(connection);
+    connection_settle(connection);
 }
 
 /* The connection may be gone afterwards. */
@@ -444,7 +368,7 @@ static void read_once(struct connection *connection)
         if (connection->is_output_stuck)
             pump(connection);
         else
-            settle(connection);
+            connection_settle(connection);
         return;
     case NET_FAILED:
         connection_lose(connection, ENGINE_END_LOST);
@@ -456,6 +380,14 @@ static void read_once(struct connection *connection)
         break;
     }
     pump(connection);
+}
+
+void connection_go_on(struct connection *connection)
+{
+    if (connection->is_read_pending && wants_input(connection))
+        read_once(connection);
+    else
+        pump(connection);
 }
 
 void connection_resume(struct connection *connection)
@@ -478,7 +410,7 @@ static void hear_open(struct connection *connection, int events, bool is_broken)
     } else {
         connection->is_peer_quiet = (events & UV_DISCONNECT) != 0;
         connection->is_read_paused = true;
-        settle(connection);
+        connection_settle(connection);
     }
 }
 
@@ -513,7 +445,7 @@ static void hear_poll(uv_poll_t *poll, int status, int events)
         hear_connected(connection);
         return;
     case CONNECTION_HANDSHAKE:
-        go_on_with_handshake(connection);
+        connection_tls_go_on(connection);
         return;
     case CONNECTION_OPEN:
         hear_open(connection, events, status < 0);
@@ -551,16 +483,13 @@ static void wake(struct loop_member *member, int64_t now)
         return;
     }
     if (connection->phase != CONNECTION_OPEN) {
-        settle(connection);
+        connection_settle(connection);
         return;
     }
     int64_t tick = connection->engine_face->deadline(connection->engine);
     if (tick != 0 && now >= tick && !connection->is_closing)
         connection->engine_face->tick(connection->engine, now);
-    if (connection->is_read_pending && wants_input(connection))
-        read_once(connection);
-    else
-        pump(connection);
+    connection_go_on(connection);
 }
 
 static void stop(struct loop_member *member, int64_t now)
@@ -621,13 +550,13 @@ void connection_await_connect(struct connection *connection, int64_t patience)
 {
     connection->phase = CONNECTION_CONNECTS;
     connection->limit = now_of(connection) + patience;
-    settle(connection);
+    connection_settle(connection);
 }
 
 void connection_begin(struct connection *connection)
 {
     if (connection->is_implicit) {
-        start_tls(connection);
+        connection_tls_start(connection);
     } else {
         connection->phase = CONNECTION_OPEN;
         pump(connection);

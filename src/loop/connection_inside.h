@@ -98,6 +98,22 @@ void connection_begin(struct connection *connection);
 /* The engine hears its end, if there is one, and the connection is no more. */
 void connection_lose(struct connection *connection, enum engine_end how);
 
+/* ---- its life: connection.c ---- */
+
+/* Ends our side, then waits for the peer to end its own. */
+void connection_finish(struct connection *connection, enum engine_end how);
+
+/* Before the loop goes on to others: what this connection waits for. */
+void connection_settle(struct connection *connection);
+
+/* Carries bytes both ways, from what TLS holds on. The connection may be gone afterwards. */
+void connection_go_on(struct connection *connection);
+
+/* ---- TLS: connection_tls.c ---- */
+
+void connection_tls_start(struct connection *connection);
+void connection_tls_go_on(struct connection *connection);
+
 /* ---- made by the listener: connection_accept.c ---- */
 
 struct connection_plan {

@@ -205,7 +205,7 @@ static bool downgrade(struct queue_letter *letter, struct db *reader,
                       struct message_downgrade *downgrade)
 {
     AUTO(buffer)
-    out = BUFFER((size_t)8 * QUEUE_LETTER_PIECE);
+    out = BUFFER(MESSAGE_DOWNGRADE_ROOM + (size_t)4 * QUEUE_LETTER_PIECE);
     uint64_t size = letter->letter.size - letter->letter.prefix.length;
     if (!message_downgrade_feed(downgrade, letter->letter.prefix, &out, &letter->fault) ||
         !put(letter, &out))

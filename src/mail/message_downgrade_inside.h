@@ -8,7 +8,6 @@
 #include "mail/header_writer.h"
 
 enum {
-    MESSAGE_DOWNGRADE_HEADER_MAX = 4 * 1024 * 1024, /* bytes of a header in 7 bits */
     MESSAGE_DOWNGRADE_MEMORY_MAX = 16 * 1024 * 1024 /* bytes while one field is taken apart */
 };
 

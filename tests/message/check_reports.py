@@ -2,7 +2,6 @@
 
 import email
 import email.policy
-import pathlib
 import re
 import subprocess
 import sys

@@ -281,13 +281,14 @@ static void routes_take_turns(void **state)
 {
     (void)state;
     struct queue_plan *plan = new_plan(0);
-    for (int64_t i = 1; i <= 310; i++)
-        add_numbered(plan, "route", (int)(i % 10), 7, i, THEN);
     for (int i = 0; i < 10; i++) {
+        add_numbered(plan, "route", i, 7, 1000 + i, THEN);
         struct queue_plan_route *route = open_route(plan, THEN);
         queue_plan_letter_ended(plan, route, take(plan, route, THEN), 0);
         end(plan, route, QUEUE_PLAN_GOOD, THEN);
     }
+    for (int64_t i = 1; i <= 300; i++)
+        add_numbered(plan, "route", (int)(i % 10), 7, i, THEN);
     for (int round = 0; round < QUEUE_PLAN_WINDOW_FIRST; round++) {
         unsigned seen = 0;
         for (int i = 0; i < 10; i++) {

@@ -333,6 +333,24 @@ static void a_window_grows_as_letters_are_taken(void **state)
     queue_plan_free(plan);
 }
 
+/* Who has letters in hand is busy; what comes meanwhile is worth a connection of its own. */
+static void a_busy_connection_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct queue_plan *plan = new_plan(0);
+    add(plan, "far.example", 7, 1, THEN);
+    add(plan, "far.example", 7, 2, THEN);
+    struct queue_plan_route *route = open_named(plan, "far.example", THEN);
+    assert_non_null(open_route(plan, THEN));
+    assert_null(open_route(plan, THEN));
+    assert_int_equal(take(plan, route, THEN), 1);
+    assert_int_equal(take(plan, route, THEN), 2);
+    add(plan, "far.example", 7, 3, THEN);
+    assert_ptr_equal(open_route(plan, THEN), route);
+    assert_null(open_route(plan, THEN));
+    queue_plan_free(plan);
+}
+
 /* A window that is not filled says nothing of what more would be taken. */
 static void a_window_that_is_not_used_does_not_grow(void **state)
 {
@@ -937,6 +955,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_mailing_delays_nobody_elsewhere),
     cmocka_unit_test(routes_take_turns),
     cmocka_unit_test(a_window_grows_as_letters_are_taken),
+    cmocka_unit_test(a_busy_connection_is_not_waited_for),
     cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
     cmocka_unit_test(a_limit_holds_from_the_first_connection_on),
     cmocka_unit_test(a_route_that_refuses_gets_less),

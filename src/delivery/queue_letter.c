@@ -458,7 +458,7 @@ static void tell_sender(struct queue_letter *letter, size_t index, enum report_a
 {
     const struct store_outbound_recipient *recipient = &letter->letter.recipients[index];
     const struct store_outbound_result *result = &letter->results[index];
-    if (!report_is_wanted(letter->letter.sender, recipient->notify, action))
+    if (!delivery_report_is_wanted(letter->letter.sender, recipient->notify, action))
         return;
     const struct retry_times *times = &letter->runner->options.times;
     letter->told[letter->told_count++] = (struct report_recipient){

@@ -174,7 +174,8 @@ static bool write_it(struct report_mail *mail, const struct report *report, stru
 {
     AUTO(buffer)
     text = BUFFER(REPORT_SIZE_MAX);
-    if (!report_write(report, &text, fault) || !keep_message(mail, buffer_bytes(&text), fault))
+    if (!delivery_report_write(report, &text, fault) ||
+        !keep_message(mail, buffer_bytes(&text), fault))
         return false;
     mail->delivery.body_kind = mail->parsed.has_8bit ? STORE_BODY_8BIT : STORE_BODY_7BIT;
     /* Only the address in "To" can put UTF-8 into the header (RFC 6531 3.4). */

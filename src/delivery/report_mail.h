@@ -4,7 +4,7 @@
 #define DELIVERY_REPORT_MAIL_H
 
 #include "delivery/relay.h"
-#include "delivery/report.h"
+#include "delivery/delivery_report.h"
 #include "store/store_delivery.h"
 
 struct report_mail;

@@ -3,7 +3,7 @@
 #ifndef DELIVERY_REPORT_STATUS_H
 #define DELIVERY_REPORT_STATUS_H
 
-#include "delivery/report.h"
+#include "delivery/delivery_report.h"
 
 /* The status of the recipient, or a general one of its action where it is none (RFC 3461 6.3 (g)).
  */

@@ -2,7 +2,7 @@
 #ifndef DELIVERY_REPORT_TEXT_H
 #define DELIVERY_REPORT_TEXT_H
 
-#include "delivery/report.h"
+#include "delivery/delivery_report.h"
 
 /* The subject of the letter as UTF-8 without anything odd; empty when it has none. */
 void report_text_letter_subject(const struct report *report, struct buffer *out);

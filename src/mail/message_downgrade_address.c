@@ -300,9 +300,9 @@ static bool put_element(struct address_writer *writer, struct bytes element, cha
     return true;
 }
 
-bool message_downgrade_addresses_write(struct bytes value, bool is_inner,
-                                       struct header_writer *writer, bool *is_possible,
-                                       struct fault *fault)
+bool message_downgrade_address_write(struct bytes value, bool is_inner,
+                                     struct header_writer *writer, bool *is_possible,
+                                     struct fault *fault)
 {
     struct address_writer addresses = {.header = writer,
                                        .is_inner = is_inner,

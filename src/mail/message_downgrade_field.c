@@ -236,7 +236,7 @@ static bool write_value(struct bytes raw, const struct message_header_field *fie
     *is_possible = true;
     switch (kind_of(field->name)) {
     case FIELD_ADDRESSES:
-        return message_downgrade_addresses_write(value, is_inner, writer, is_possible, fault);
+        return message_downgrade_address_write(value, is_inner, writer, is_possible, fault);
     case FIELD_PARAMETERS:
         return write_content(raw, field->name, writer, is_possible, fault);
     case FIELD_TEXT:

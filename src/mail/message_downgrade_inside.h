@@ -33,9 +33,9 @@ bool message_downgrade_field_write(struct bytes raw, bool is_inner, struct buffe
 
 /* Writes the value of an address field. *is_possible: false when it is none that can be read; what
    was written is then to be taken back. False: memory, or an address that cannot be said. */
-bool message_downgrade_addresses_write(struct bytes value, bool is_inner,
-                                       struct header_writer *writer, bool *is_possible,
-                                       struct fault *fault);
+bool message_downgrade_address_write(struct bytes value, bool is_inner,
+                                     struct header_writer *writer, bool *is_possible,
+                                     struct fault *fault);
 
 /* Appends a boundary: bytes beyond ASCII as "=XX". */
 void message_downgrade_boundary_write(struct bytes boundary, struct buffer *out);

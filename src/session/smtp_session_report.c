@@ -13,7 +13,7 @@ static bool find_action(const struct smtp_session_message *message,
     if (message->is_kept && !smtp_session_delivery_is_kept(message, recipient))
         return false;
     *action = is_local ? REPORT_DELIVERED : REPORT_EXPANDED;
-    return report_is_wanted(message->sender, recipient->notify, *action);
+    return delivery_report_is_wanted(message->sender, recipient->notify, *action);
 }
 
 /* What xtext says, in the arena. */

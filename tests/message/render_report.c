@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/auto.h"
-#include "delivery/report.h"
+#include "delivery/delivery_report.h"
 
 enum {
     OUTPUT_MAX = 16 * 1024 * 1024
@@ -117,7 +117,7 @@ int main(int count, char **arguments)
     AUTO(buffer)
     out = BUFFER(OUTPUT_MAX);
     struct fault fault = {0};
-    if (!report_write(&report, &out, &fault))
+    if (!delivery_report_write(&report, &out, &fault))
         die(fault.message);
     fwrite(buffer_bytes(&out).data, 1, out.length, stdout);
     buffer_clear(&content);

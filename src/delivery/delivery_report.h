@@ -1,7 +1,7 @@
 /* Delivery status notifications: what a sender is told of his letter (RFC 3461, 3464, 6522, 6533).
  * Pure: makes a message out of values. */
-#ifndef DELIVERY_REPORT_H
-#define DELIVERY_REPORT_H
+#ifndef DELIVERY_DELIVERY_REPORT_H
+#define DELIVERY_DELIVERY_REPORT_H
 
 #include "base/buffer.h"
 #include "base/fault.h"
@@ -51,10 +51,10 @@ struct report {
 
 /* Does the sender want to hear this of the recipient (NOTIFY, RFC 3461 4.1)? Never of a letter from
    the null sender. REPORT_RELAYED is only to be asked for where the next host makes no reports. */
-bool report_is_wanted(struct bytes sender, unsigned notify, enum report_action action);
+bool delivery_report_is_wanted(struct bytes sender, unsigned notify, enum report_action action);
 
 /* The whole message, CRLF line ends, from the null sender's MAILER-DAEMON. The first lines say in
    plain words what happened, to whom, why, and what to do. False: no memory or REPORT_SIZE_MAX. */
-bool report_write(const struct report *report, struct buffer *out, struct fault *fault);
+bool delivery_report_write(const struct report *report, struct buffer *out, struct fault *fault);
 
 #endif

@@ -230,10 +230,11 @@ static void who_wants_what(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         for (int action = REPORT_FAILED; action <= REPORT_EXPANDED; action++) {
-            assert_int_equal(
-                report_is_wanted(BYTES("a@b.example"), rows[i].notify, (enum report_action)action),
-                rows[i].wants[action]);
-            assert_false(report_is_wanted(BYTES(""), rows[i].notify, (enum report_action)action));
+            assert_int_equal(delivery_report_is_wanted(BYTES("a@b.example"), rows[i].notify,
+                                                       (enum report_action)action),
+                             rows[i].wants[action]);
+            assert_false(
+                delivery_report_is_wanted(BYTES(""), rows[i].notify, (enum report_action)action));
         }
     }
 }
@@ -263,13 +264,13 @@ static void without_memory(void **state)
     AUTO(buffer)
     whole = BUFFER(REPORT_SIZE_MAX);
     struct fault fault = {0};
-    assert_true(report_write(&report, &whole, &fault));
+    assert_true(delivery_report_write(&report, &whole, &fault));
     for (size_t count = 0;; count++) {
         AUTO(buffer)
         out = BUFFER(REPORT_SIZE_MAX);
         fault_clear(&fault);
         failing_allocation_start(count);
-        bool is_good = report_write(&report, &out, &fault);
+        bool is_good = delivery_report_write(&report, &out, &fault);
         bool was_refused = failing_allocation_stop();
         if (is_good) {
             assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&whole)));

@@ -1,6 +1,6 @@
 /* The message around a report: multipart/report (RFC 6522) of a text, the status and what is
  * returned of the letter. */
-#include "delivery/report.h"
+#include "delivery/delivery_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ enum {
 
 #define MICROSECONDS 1000000
 
-bool report_is_wanted(struct bytes sender, unsigned notify, enum report_action action)
+bool delivery_report_is_wanted(struct bytes sender, unsigned notify, enum report_action action)
 {
     if (sender.length == 0 || (notify & PH_NOTIFY_NEVER) != 0)
         return false;
@@ -315,7 +315,7 @@ static bool write_all(struct report_writer *writer)
     return true;
 }
 
-bool report_write(const struct report *report, struct buffer *out, struct fault *fault)
+bool delivery_report_write(const struct report *report, struct buffer *out, struct fault *fault)
 {
     AUTO(buffer)
     message = BUFFER(REPORT_SIZE_MAX);

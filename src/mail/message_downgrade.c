@@ -525,7 +525,7 @@ static bool judge_line(struct message_downgrade *downgrade, struct bytes *line, 
     message_boundary_shorten(&downgrade->boundaries, is_closing ? index : index + 1);
     buffer_append(out, line_end);
     buffer_append_string(out, "--");
-    message_downgrade_boundary_write(boundary, out);
+    message_downgrade_field_write_boundary(boundary, out);
     downgrade->state = is_closing ? STATE_CLOSING_LINE : STATE_BOUNDARY_LINE;
     downgrade->is_cut = false;
     *line = rest;

@@ -67,7 +67,7 @@ static enum field_kind kind_of(struct bytes name)
     return FIELD_TEXT;
 }
 
-void message_downgrade_boundary_write(struct bytes boundary, struct buffer *out)
+void message_downgrade_field_write_boundary(struct bytes boundary, struct buffer *out)
 {
     for (size_t i = 0; i < boundary.length; i++) {
         unsigned char c = (unsigned char)boundary.data[i];
@@ -103,7 +103,7 @@ static void write_boundary(struct header_writer *writer, struct bytes name, stru
 {
     AUTO(buffer)
     boundary = BUFFER(VALUE_MAX);
-    message_downgrade_boundary_write(value, &boundary);
+    message_downgrade_field_write_boundary(value, &boundary);
     put_quoted(writer, name, buffer_bytes(&boundary));
     if (buffer_is_failed(&boundary))
         buffer_fail(writer->out);

@@ -38,6 +38,6 @@ bool message_downgrade_address_write(struct bytes value, bool is_inner,
                                      struct fault *fault);
 
 /* Appends a boundary: bytes beyond ASCII as "=XX". */
-void message_downgrade_boundary_write(struct bytes boundary, struct buffer *out);
+void message_downgrade_field_write_boundary(struct bytes boundary, struct buffer *out);
 
 #endif

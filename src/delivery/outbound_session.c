@@ -11,20 +11,24 @@
 /* ---- what is to be told ---- */
 
 /* More letters than may be in flight would only wait here. */
-static size_t capacity(const struct outbound_session *session)
+static size_t window(const struct outbound_session *session)
 {
     unsigned set = smtp_client_capabilities(session->client)->set;
     if ((set & PH_CAPABILITY_PIPELINING) == 0)
         return 1;
-    return (set & PH_CAPABILITY_CHUNKING) == 0 ? 2 : OUTBOUND_SESSION_LETTERS_MAX;
+    return (set & PH_CAPABILITY_CHUNKING) == 0 ? 2 : OUTBOUND_SESSION_WINDOW;
 }
 
-static bool has_room(const struct outbound_session *session)
+static bool takes_letters(const struct outbound_session *session)
 {
     return session->step == OUTBOUND_SESSION_IS_READY && !session->is_quitting &&
            !session->is_ended && !smtp_client_is_closed(session->client) &&
-           session->transit_count < capacity(session) &&
            !outbound_session_dialogue_is_used_up(session);
+}
+
+static bool wants_letter(const struct outbound_session *session)
+{
+    return session->transit_count + session->promised < window(session) && takes_letters(session);
 }
 
 static bool has_news(const struct outbound_session *session)
@@ -34,7 +38,7 @@ static bool has_news(const struct outbound_session *session)
             return true;
     if (session->is_ended)
         return !session->has_told_end;
-    return session->has_ready || (session->has_room && has_room(session));
+    return session->has_ready || wants_letter(session);
 }
 
 void outbound_session_tell(struct outbound_session *session)
@@ -185,7 +189,6 @@ static struct outbound_session_transit *take_ended(struct outbound_session *sess
         session->transit_count--;
         memmove(session->transits + i, session->transits + i + 1,
                 (session->transit_count - i) * sizeof session->transits[0]);
-        session->has_room = true;
         return transit;
     }
     return NULL;
@@ -242,8 +245,8 @@ bool outbound_session_next(struct outbound_session *session, struct outbound_eve
         *event = (struct outbound_event){.kind = OUTBOUND_READY};
         return true;
     }
-    if (session->has_room && has_room(session)) {
-        session->has_room = false;
+    if (wants_letter(session)) {
+        session->promised++;
         *event = (struct outbound_event){.kind = OUTBOUND_WANTS_LETTER};
         return true;
     }
@@ -272,7 +275,7 @@ bool outbound_session_send(struct outbound_session *session, struct outbound_let
                            struct outbound_refusal *refusal)
 {
     struct ph_error error;
-    if (!has_room(session)) {
+    if (!takes_letters(session) || session->transit_count == OUTBOUND_SESSION_LETTERS_MAX) {
         *refusal = (struct outbound_refusal){.enhanced = "",
                                              .text = "the connection takes no more letters"};
         return false;
@@ -289,7 +292,7 @@ bool outbound_session_send(struct outbound_session *session, struct outbound_let
     }
     session->transits[session->transit_count++] = transit;
     session->letter_count++;
-    session->has_room = true;
+    session->promised -= session->promised > 0;
     settle(session);
     return true;
 }

@@ -12,7 +12,8 @@
 #include "store/store_outbound.h"
 
 enum {
-    OUTBOUND_SESSION_LETTERS_MAX = 4, /* given and not ended */
+    OUTBOUND_SESSION_LETTERS_MAX = 8, /* given and not ended */
+    OUTBOUND_SESSION_WINDOW = 4,      /* of them asked for by OUTBOUND_WANTS_LETTER, at most */
     OUTBOUND_SESSION_CONNECT_PATIENCE = 30 * 1000,
     OUTBOUND_SESSION_QUIT_PATIENCE = 5 * 1000
 };
@@ -54,9 +55,8 @@ struct outbound_recipient_result {
 
 enum outbound_event_kind {
     OUTBOUND_READY = 0,    /* greeted, under TLS and logged in as wished: letters may be given */
-    OUTBOUND_WANTS_LETTER, /* there is room for one more: told once when the session is ready, and
-                              again behind each letter that was given or has ended. Who has none may
-                              give one later, unasked */
+    OUTBOUND_WANTS_LETTER, /* there is room for one more: told once for each. Who has none now keeps
+                              the room and gives one later, unasked */
     OUTBOUND_WANTS_BODY,   /* of event.letter, from event.offset on: outbound_session_body */
     OUTBOUND_LETTER_ENDED, /* event.letter, results filled */
     OUTBOUND_ENDED         /* the connection is no more; letters that had not ended did so before */

@@ -105,7 +105,6 @@ static void become_ready(struct outbound_session *session)
 {
     session->step = OUTBOUND_SESSION_IS_READY;
     session->has_ready = true;
-    session->has_room = true;
 }
 
 static bool is_loopback(const struct net_address *address)

@@ -59,8 +59,8 @@ struct outbound_session {
     bool is_ended;
     bool is_orderly;
     bool is_tls_failure;
-    bool has_ready; /* OUTBOUND_READY is to be told */
-    bool has_room;  /* OUTBOUND_WANTS_LETTER is to be told, where it is true */
+    bool has_ready;  /* OUTBOUND_READY is to be told */
+    size_t promised; /* OUTBOUND_WANTS_LETTER that no letter has followed */
     bool has_told_end;
     int64_t quit_by;       /* 0 = QUIT is not all that is awaited */
     uint64_t letter_count; /* ever begun */

@@ -158,6 +158,30 @@ static void what_is_in_hand_is_not_given_twice(void **state)
     queue_plan_free(plan);
 }
 
+/* Whatever was added meanwhile: putting back needs no memory. */
+static void what_was_taken_keeps_its_place(void **state)
+{
+    (void)state;
+    struct queue_plan *plan = new_plan(0);
+    for (int64_t taken = 1; taken <= 40; taken++) {
+        for (int64_t i = 1; i <= taken; i++)
+            add(plan, "far.example", 7, i, THEN);
+        struct queue_plan_route *route = open_named(plan, "far.example", THEN);
+        for (int64_t i = 1; i <= taken; i++)
+            assert_int_equal(take(plan, route, THEN), i);
+        for (int64_t i = 1; i <= taken; i++)
+            add(plan, "far.example", 7, 1000 + i, THEN);
+        failing_allocation_start(0);
+        for (int64_t i = 1; i <= taken; i++)
+            queue_plan_letter_ended(plan, route, i, THEN + i);
+        assert_false(failing_allocation_stop());
+        assert_int_equal(queue_plan_count(plan), 2 * taken);
+        queue_plan_empty(plan);
+        end(plan, route, QUEUE_PLAN_GOOD, THEN);
+    }
+    queue_plan_free(plan);
+}
+
 /* Added again for a time before the one that it was put off to: the earlier holds. */
 static void the_earlier_time_holds(void **state)
 {
@@ -948,6 +972,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_not_due_waits),
     cmocka_unit_test(letters_go_by_their_time),
     cmocka_unit_test(what_is_in_hand_is_not_given_twice),
+    cmocka_unit_test(what_was_taken_keeps_its_place),
     cmocka_unit_test(the_earlier_time_holds),
     cmocka_unit_test(emptied_it_knows_what_is_in_hand),
     cmocka_unit_test(letters_have_a_limit),

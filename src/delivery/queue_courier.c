@@ -264,10 +264,15 @@ static void give(struct queue_courier *courier, struct queue_letter *letter)
         courier->wanted--;
         return;
     }
-    if (refusal.needs_downgrade && letter->draft == NULL)
+    if (refusal.needs_downgrade && letter->draft == NULL) {
         queue_letter_want_downgrade(letter);
-    else
+    } else if (refusal.code == 0) {
+        /* The connection ends: another one is to have it. */
+        courier->wanted = 0;
+        drop_letter(courier, letter, queue_runner_now(courier->runner));
+    } else {
         give_refusal(courier, letter, &refusal);
+    }
 }
 
 void queue_courier_downgraded(struct queue_courier *courier, struct queue_letter *letter)
@@ -298,8 +303,11 @@ void queue_courier_downgraded(struct queue_courier *courier, struct queue_letter
 
 void queue_courier_piece_read(struct queue_courier *courier, struct queue_letter *letter)
 {
-    if (courier->session == NULL || !letter->is_given)
-        return; /* it has ended meanwhile, and was judged then */
+    if (!letter->is_given) {
+        /* It has ended meanwhile. */
+        queue_letter_judge(letter, courier->hosts->places[courier->place].name);
+        return;
+    }
     if (!letter->is_read || letter->piece.length == 0)
         outbound_session_body_failed(courier->session, &letter->out);
     else
@@ -440,7 +448,8 @@ static void hear_letter_ended(struct queue_courier *courier, struct queue_letter
     if (is_taken)
         queue_plan_route_went_well(courier->runner->plan, courier->route,
                                    queue_runner_now(courier->runner));
-    queue_letter_judge(letter, courier->hosts->places[courier->place].name);
+    if (!letter->is_reading_piece)
+        queue_letter_judge(letter, courier->hosts->places[courier->place].name);
 }
 
 static void hear_ended(struct queue_courier *courier, const struct outbound_event *event)

@@ -174,12 +174,14 @@ static void piece_read(struct loop_task *task)
 {
     struct queue_letter *letter = letter_of_job(task);
     queue_runner_job_back(letter->runner);
+    letter->is_reading_piece = false;
     queue_courier_piece_read(letter->courier, letter);
 }
 
 void queue_letter_want_piece(struct queue_letter *letter, uint64_t offset)
 {
     letter->offset = offset;
+    letter->is_reading_piece = true;
     letter->job.run = run_piece;
     letter->job.done.run = piece_read;
     queue_runner_submit(letter->runner, &letter->job);

@@ -49,6 +49,8 @@ struct queue_letter {
     bool is_read;  /* false: fault tells why not */
     bool is_found; /* it waits, and is ours */
     bool is_given; /* to the session */
+    bool
+        is_reading_piece; /* a worker reads the next piece: whatever becomes of it waits for that */
     struct fault fault;
     struct store_outbound_letter letter;
     struct outbound_letter out;

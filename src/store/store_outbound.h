@@ -45,13 +45,18 @@ void store_outbound_watch_set(struct store *store, struct store_outbound_watch *
 struct store_outbound_list {
     struct db_rows rows;
     bool is_over; /* behind the last entry, once it was read to its end: there are no more */
+    struct db *db;
+    int64_t self;
     size_t rows_max;
     size_t row_count;
+    int64_t boundary;     /* the last message of what is read at once */
     int64_t last_message; /* of the row before */
     /* Of the last entry. */
     int64_t message;
     int64_t due;
     struct buffer route;
+    bool is_failed;
+    struct fault fault;
 };
 /* At least `rows_max` rows, as there are so many, and as many more as the last message has: to go
    on, open it again behind the last message. */

@@ -36,6 +36,12 @@ void buffer_clear(struct buffer *buffer)
     *buffer = (struct buffer){.limit = buffer->limit, .is_secret = buffer->is_secret};
 }
 
+void buffer_shrink(struct buffer *buffer, size_t kept)
+{
+    if (buffer->length == 0 && !buffer->is_failed && buffer->capacity > kept)
+        buffer_clear(buffer);
+}
+
 void buffer_reset(struct buffer *buffer)
 {
     if (buffer->is_secret && buffer->memory != NULL)

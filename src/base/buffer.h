@@ -36,6 +36,9 @@ void buffer_clear(struct buffer *buffer);
 /* Empties the buffer and forgets a failure, but keeps the memory for the next use. */
 void buffer_reset(struct buffer *buffer);
 
+/* Gives the memory of an empty, sound buffer back where it is more than `kept` bytes. */
+void buffer_shrink(struct buffer *buffer, size_t kept);
+
 /* An append was refused since the last reset: the content is not what was meant. */
 static inline bool buffer_is_failed(const struct buffer *buffer)
 {

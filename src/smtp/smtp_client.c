@@ -98,7 +98,11 @@ struct smtp_client *smtp_client_new(const struct ph_engine_options *options, int
         return NULL;
     }
     smtp_client_queue(client, greeting, now);
-    return client;
+    if (!client->is_closed)
+        return client;
+    smtp_error_memory(error);
+    smtp_client_free(client);
+    return NULL;
 }
 
 void smtp_client_free(struct smtp_client *client)
@@ -110,6 +114,7 @@ void smtp_client_free(struct smtp_client *client)
     smtp_reply_clear(&client->reply);
     outbox_clear(&client->outbox);
     buffer_clear(&client->scratch);
+    free(client->pending);
     secret_wipe(client->binding, sizeof client->binding);
     free(client);
 }

@@ -102,8 +102,7 @@ static void hear(struct smtp_client *client)
     struct smtp_transaction *transaction = &pending.operation->transaction;
     if (pending.what != SMTP_AWAITED_FINAL || !client->is_lmtp ||
         transaction->finals_heard + 1 >= transaction->accepted) {
-        client->pending_first = (client->pending_first + 1) % PH_ENGINE_PENDING_MAX;
-        client->pending_count--;
+        smtp_client_queue_take_pending(client);
         pending.operation->pending--;
     }
     bool is_rset = pending.what == SMTP_AWAITED_RSET;

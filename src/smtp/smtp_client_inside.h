@@ -26,7 +26,8 @@ enum {
     SMTP_CLIENT_WINDOW = 256 * 1024,     /* body prepared ahead: what is scanned is still in the
                                             processor's cache when it is written */
     SMTP_CLIENT_INITIAL_RESPONSE_LINE = 512, /* RFC 5321 4.5.3.1.4: what every server can take */
-    SMTP_CLIENT_BINDING_MAX = 64             /* bytes of channel binding */
+    SMTP_CLIENT_BINDING_MAX = 64,            /* bytes of channel binding */
+    SMTP_CLIENT_PENDING_KEPT = 32            /* replies awaited for which memory stays */
 };
 
 /* What a reply that is awaited belongs to. */
@@ -174,8 +175,9 @@ struct smtp_client {
     /* in and out */
     struct smtp_reply reply;
     struct outbox outbox;
-    uint64_t body_end; /* outbox position behind the last byte of body in it */
-    struct smtp_pending pending[PH_ENGINE_PENDING_MAX]; /* a ring */
+    uint64_t body_end;            /* outbox position behind the last byte of body in it */
+    struct smtp_pending *pending; /* a ring, made as it is needed */
+    size_t pending_capacity;
     size_t pending_first;
     size_t pending_count;
     struct buffer scratch; /* of one command or line; secret */
@@ -224,9 +226,12 @@ void smtp_client_queue(struct smtp_client *client, struct smtp_operation *operat
 /* Issues as far as rules and room allow. */
 void smtp_client_queue_pump(struct smtp_client *client);
 
-/* Notes that a reply is awaited. There must be room. */
+/* Notes that a reply is awaited. There must be room. Without memory the outbox fails. */
 void smtp_client_queue_await(struct smtp_client *client, struct smtp_operation *operation,
                              enum smtp_awaited what, size_t index);
+
+/* The first of the replies that are awaited is there. */
+void smtp_client_queue_take_pending(struct smtp_client *client);
 
 static inline bool smtp_client_queue_has_room(const struct smtp_client *client, size_t count)
 {

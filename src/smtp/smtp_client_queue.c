@@ -175,13 +175,44 @@ void smtp_client_queue_pump(struct smtp_client *client)
         smtp_client_fail_memory(client);
 }
 
+static bool grow_pending(struct smtp_client *client)
+{
+    size_t capacity =
+        client->pending_capacity == 0 ? SMTP_CLIENT_PENDING_KEPT : 2 * client->pending_capacity;
+    struct smtp_pending *pending = malloc(capacity * sizeof *pending);
+    if (pending == NULL)
+        return false;
+    for (size_t i = 0; i < client->pending_count; i++)
+        pending[i] = client->pending[(client->pending_first + i) % client->pending_capacity];
+    free(client->pending);
+    client->pending = pending;
+    client->pending_capacity = capacity;
+    client->pending_first = 0;
+    return true;
+}
+
+void smtp_client_queue_take_pending(struct smtp_client *client)
+{
+    client->pending_first = (client->pending_first + 1) % client->pending_capacity;
+    client->pending_count--;
+    if (client->pending_count > 0 || client->pending_capacity <= SMTP_CLIENT_PENDING_KEPT)
+        return;
+    free(client->pending);
+    client->pending = NULL;
+    client->pending_capacity = client->pending_first = 0;
+}
+
 void smtp_client_queue_await(struct smtp_client *client, struct smtp_operation *operation,
                              enum smtp_awaited what, size_t index)
 {
     assert(client->pending_count < PH_ENGINE_PENDING_MAX);
+    if (client->pending_count == client->pending_capacity && !grow_pending(client)) {
+        buffer_fail(&client->outbox.text);
+        return;
+    }
     if (client->pending_count == 0)
         client->progress_at = client->now;
-    size_t at = (client->pending_first + client->pending_count++) % PH_ENGINE_PENDING_MAX;
+    size_t at = (client->pending_first + client->pending_count++) % client->pending_capacity;
     client->pending[at] = (struct smtp_pending){what, operation, index, client->outbox.queued};
     operation->pending++;
 }

@@ -2,6 +2,8 @@
  * only. */
 #include "wire/outbox.h"
 
+#include <stdlib.h>
+
 void outbox_init(struct outbox *outbox)
 {
     *outbox = (struct outbox){.text = SECRET_BUFFER(OUTBOX_TEXT_MAX)};
@@ -9,13 +11,44 @@ void outbox_init(struct outbox *outbox)
 
 void outbox_clear(struct outbox *outbox)
 {
-    if (outbox != NULL)
-        buffer_clear(&outbox->text);
+    if (outbox == NULL)
+        return;
+    buffer_clear(&outbox->text);
+    free(outbox->slices);
+    outbox->slices = NULL;
+    outbox->capacity = outbox->first = outbox->count = 0;
 }
 
 static struct outbox_slice *slice_at(struct outbox *outbox, size_t index)
 {
-    return &outbox->slices[(outbox->first + index) % OUTBOX_SLICES_MAX];
+    return &outbox->slices[(outbox->first + index) % outbox->capacity];
+}
+
+static bool grow(struct outbox *outbox)
+{
+    size_t capacity = outbox->capacity == 0 ? OUTBOX_SLICES_KEPT : 2 * outbox->capacity;
+    assert(capacity <= OUTBOX_SLICES_MAX);
+    struct outbox_slice *slices = malloc(capacity * sizeof *slices);
+    if (slices == NULL)
+        return false;
+    for (size_t i = 0; i < outbox->count; i++)
+        slices[i] = *slice_at(outbox, i);
+    free(outbox->slices);
+    outbox->slices = slices;
+    outbox->capacity = capacity;
+    outbox->first = 0;
+    return true;
+}
+
+/* A connection that has nothing to say costs little. */
+static void shrink(struct outbox *outbox)
+{
+    buffer_shrink(&outbox->text, OUTBOX_TEXT_KEPT);
+    if (outbox->capacity > OUTBOX_SLICES_KEPT) {
+        free(outbox->slices);
+        outbox->slices = NULL;
+        outbox->capacity = outbox->first = 0;
+    }
 }
 
 static void append_slice(struct outbox *outbox, const char *data, size_t length)
@@ -30,7 +63,10 @@ static void append_slice(struct outbox *outbox, const char *data, size_t length)
             return;
         }
     }
-    assert(outbox->count < OUTBOX_SLICES_MAX);
+    if (outbox->count == outbox->capacity && !grow(outbox)) {
+        buffer_fail(&outbox->text);
+        return;
+    }
     *slice_at(outbox, outbox->count++) = (struct outbox_slice){data, length};
 }
 
@@ -61,7 +97,7 @@ size_t outbox_show(const struct outbox *outbox, struct iovec *slices, size_t cou
     if (count > outbox->count)
         count = outbox->count;
     for (size_t i = 0; i < count; i++) {
-        const struct outbox_slice *slice = &outbox->slices[(outbox->first + i) % OUTBOX_SLICES_MAX];
+        const struct outbox_slice *slice = &outbox->slices[(outbox->first + i) % outbox->capacity];
         const char *data = slice->data;
         if (data == NULL) {
             data = text;
@@ -89,10 +125,12 @@ void outbox_take(struct outbox *outbox, size_t count)
         first->length -= part;
         count -= part;
         if (first->length == 0) {
-            outbox->first = (outbox->first + 1) % OUTBOX_SLICES_MAX;
+            outbox->first = (outbox->first + 1) % outbox->capacity;
             outbox->count--;
         }
     }
+    if (outbox->count == 0)
+        shrink(outbox);
 }
 
 void outbox_drop(struct outbox *outbox)
@@ -100,4 +138,5 @@ void outbox_drop(struct outbox *outbox)
     buffer_clear(&outbox->text);
     outbox->text_in_slices = 0;
     outbox->count = 0;
+    shrink(outbox);
 }

@@ -11,7 +11,9 @@
 
 enum {
     OUTBOX_SLICES_MAX = 512,       /* slices that wait at a time */
+    OUTBOX_SLICES_KEPT = 16,       /* for which memory stays when nothing waits */
     OUTBOX_COPY_MAX = 256,         /* a run of body up to this is copied: cheaper than a slice */
+    OUTBOX_TEXT_KEPT = 1024,       /* bytes of own text for which memory stays */
     OUTBOX_TEXT_FULL = 128 * 1024, /* bytes of own text beyond which outbox_is_full says so */
     OUTBOX_TEXT_MAX = 1024 * 1024, /* bytes of own text at most */
     OUTBOX_SLICES_SPARE = 16       /* slices kept free for what must still follow */
@@ -27,7 +29,8 @@ struct outbox_slice {
 struct outbox {
     struct buffer text; /* wiped as it goes: secrets pass through */
     size_t text_in_slices;
-    struct outbox_slice slices[OUTBOX_SLICES_MAX]; /* a ring */
+    struct outbox_slice *slices; /* a ring, made as it is needed */
+    size_t capacity;
     size_t first;
     size_t count;
     uint64_t queued; /* bytes ever put in */
@@ -37,7 +40,8 @@ struct outbox {
 void outbox_init(struct outbox *outbox);
 void outbox_clear(struct outbox *outbox); /* accepts NULL */
 
-/* Where to append text. Ended by outbox_end_text. Fails as a buffer does. */
+/* Where to append text. Ended by outbox_end_text. Fails as a buffer does; fails also when there is
+ * no memory for what else is put in. */
 struct buffer *outbox_begin_text(struct outbox *outbox);
 void outbox_end_text(struct outbox *outbox);
 

@@ -26,6 +26,27 @@ static void appending(void **state)
     assert_string_equal(buffer_string(&text), "MAIL SIZE=0 18446744073709551615 x-7");
 }
 
+static void only_empty_buffers_shrink(void **state)
+{
+    (void)state;
+    AUTO(buffer)
+    text = BUFFER(1000);
+    buffer_shrink(&text, 0);
+    buffer_append(&text, BYTES("MAIL"));
+    buffer_shrink(&text, 0);
+    assert_bytes(buffer_bytes(&text), "MAIL");
+    buffer_consume(&text, 4);
+    buffer_shrink(&text, 1000);
+    assert_non_null(text.memory);
+    buffer_fail(&text);
+    buffer_shrink(&text, 0);
+    assert_true(buffer_is_failed(&text));
+    buffer_reset(&text);
+    buffer_shrink(&text, 0);
+    assert_null(text.memory);
+    assert_int_equal(buffer_room(&text), 1000);
+}
+
 static void limit_is_kept_and_failure_stays(void **state)
 {
     (void)state;
@@ -194,6 +215,7 @@ static void clearing(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(appending),
+    cmocka_unit_test(only_empty_buffers_shrink),
     cmocka_unit_test(limit_is_kept_and_failure_stays),
     cmocka_unit_test(an_unlimited_buffer_refuses_what_cannot_be),
     cmocka_unit_test(writing_in_place),

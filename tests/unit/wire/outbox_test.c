@@ -116,12 +116,37 @@ static void test_out_of_memory(void **state)
     assert_true(outbox_is_empty(outbox));
 }
 
+/* Slices stand in their order while their ring grows, wherever it begins, and go with what they
+ * showed. */
+static void test_slices_grow_and_go(void **state)
+{
+    struct outbox *outbox = *state;
+    struct iovec slices[OUTBOX_SLICES_MAX];
+    outbox_append_body(outbox, bytes_of(body, 300));
+    outbox_append_body(outbox, bytes_of(body, 301));
+    outbox_take(outbox, 300);
+    for (size_t i = 2; i < 100; i++)
+        outbox_append_body(outbox, bytes_of(body, 300 + i));
+    assert_int_equal(outbox_show(outbox, slices, OUTBOX_SLICES_MAX), 99);
+    for (size_t i = 0; i < 99; i++)
+        assert_int_equal(slices[i].iov_len, 301 + i);
+    failing_allocation_start(0);
+    for (size_t i = 0; i < 100; i++)
+        outbox_append_body(outbox, bytes_of(body, 300));
+    assert_true(failing_allocation_stop());
+    assert_true(buffer_is_failed(&outbox->text));
+    outbox_drop(outbox);
+    assert_false(buffer_is_failed(&outbox->text));
+    assert_true(outbox->capacity <= OUTBOX_SLICES_KEPT);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(test_text_grows_together, set_up, tear_down),
     cmocka_unit_test_setup_teardown(test_body_is_borrowed_when_long, set_up, tear_down),
     cmocka_unit_test_setup_teardown(test_take_in_every_split, set_up, tear_down),
     cmocka_unit_test_setup_teardown(test_taken_text_is_wiped, set_up, tear_down),
     cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(test_slices_grow_and_go, set_up, tear_down),
     cmocka_unit_test_setup_teardown(test_out_of_memory, set_up, tear_down),
 };
 

@@ -275,19 +275,30 @@ static void give(struct queue_courier *courier, struct queue_letter *letter)
     }
 }
 
+/* There is no 7-bit form, and the host takes no other (RFC 6152 3, RFC 6531 3.5). */
+static struct queue_failure no_downgrade(const struct queue_letter *letter)
+{
+    struct queue_failure failure = {.phase = REPLY_JUDGE_MESSAGE, .code = 554};
+    const char *enhanced = "5.6.3";
+    const char *text = "The host takes 7-bit mail only, and this letter cannot be turned into it";
+    if (letter->fault.kind != FAULT_PERMANENT) {
+        failure.code = 451;
+        enhanced = "4.3.0";
+        text = "The letter could not be turned into 7-bit form now";
+    } else if (letter->letter.is_utf8) {
+        failure.code = 550;
+        enhanced = "5.6.7";
+        text = "The host does not offer SMTPUTF8, which this letter needs";
+    }
+    snprintf(failure.enhanced, sizeof(failure.enhanced), "%s", enhanced);
+    snprintf(failure.text, sizeof(failure.text), "%s: %.400s", text, letter->fault.message);
+    return failure;
+}
+
 void queue_courier_downgraded(struct queue_courier *courier, struct queue_letter *letter)
 {
     if (!letter->is_read) {
-        struct queue_failure failure = {.phase = REPLY_JUDGE_MESSAGE};
-        bool is_impossible = letter->fault.kind == FAULT_PERMANENT;
-        failure.code = is_impossible ? 554 : 451;
-        snprintf(failure.enhanced, sizeof(failure.enhanced), "%s",
-                 is_impossible ? "5.6.3" : "4.3.0");
-        snprintf(failure.text, sizeof(failure.text), "%s: %.400s",
-                 is_impossible ? "The host takes 7-bit mail only, and this letter cannot be turned "
-                                 "into it"
-                               : "The letter could not be turned into 7-bit form now",
-                 letter->fault.message);
+        struct queue_failure failure = no_downgrade(letter);
         queue_letter_fail(letter, &failure);
         return;
     }

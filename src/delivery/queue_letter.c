@@ -384,7 +384,7 @@ static void run_report(struct worker_job *job, void *context)
         .arrived = read->created,
         .sender = read->sender,
         .envelope_id = read->envelope_id,
-        .returns_full = read->return_content == PH_RETURN_FULL,
+        .returns_full = read->return_content != PH_RETURN_HEADERS,
         .is_utf8 = read->is_utf8,
         .content = read->data,
         .is_content_whole = read->data.length + read->prefix.length >= read->size,

@@ -92,14 +92,13 @@ class Session(threading.Thread):
             raise EOFError
         self.input += piece
 
-    def say(self, verb, reply, line=""):
+    def say(self, verb, usual, line=""):
         """False: the connection ends."""
-        reply = self.host.replies.get(verb, reply)
+        reply = self.host.replies.get(verb, usual)
         if callable(reply):
-            reply = reply(self, line) or self.default
+            reply = reply(self, line) or usual
         if reply is DROP:
-            # With data unread the end would be a reset: both happen.
-            return False
+                return False
         if reply is SILENCE:
             while self.wire.recv(65536):
                 pass
@@ -118,17 +117,13 @@ class Session(threading.Thread):
             return self.say(verb, "502 5.5.1 what?", line)
         return handle(line)
 
-    def answer(self, verb, reply, line):
-        self.default = reply
-        return self.say(verb, reply, line)
-
     def do_ehlo(self, line):
         self.hello = line[5:]
         extensions = self.host.extensions + (("STARTTLS",) if self.can_encrypt() else ())
         reply = "\r\n".join(f"250{'-' if at < len(extensions) else ' '}{text}"
                             for at, text in enumerate(("far.example",) + extensions))
         self.reset()
-        return self.answer("EHLO", reply, line)
+        return self.say("EHLO", reply, line)
 
     do_lhlo = do_ehlo
 
@@ -138,29 +133,31 @@ class Session(threading.Thread):
     def do_helo(self, line):
         self.hello = line[5:]
         self.reset()
-        return self.answer("HELO", "250 far.example", line)
+        return self.say("HELO", "250 far.example", line)
 
     def do_starttls(self, line):
-        if not self.answer("STARTTLS", "220 2.0.0 go on", line):
+        if not self.say("STARTTLS", "220 2.0.0 go on", line):
             return False
         if self.is_good:
             self.encrypt()
         return True
 
     def encrypt(self):
+        if self.host.context is None:
+            raise OSError("only in words")
         self.wire = self.host.context.wrap_socket(self.wire, server_side=True)
         self.is_encrypted = True
         self.input = b""
 
     def do_mail(self, line):
-        if not self.answer("MAIL", "250 2.1.0 fine", line):
+        if not self.say("MAIL", "250 2.1.0 fine", line):
             return False
         if self.is_good:
             self.sender = split_path(line)
         return True
 
     def do_rcpt(self, line):
-        if not self.answer("RCPT", "250 2.1.5 fine", line):
+        if not self.say("RCPT", "250 2.1.5 fine", line):
             return False
         if self.is_good:
             self.recipients.append(split_path(line))
@@ -169,7 +166,7 @@ class Session(threading.Thread):
     def do_data(self, line):
         if not self.recipients:
             return self.say("NOBODY", "554 5.5.1 for whom?", line)
-        if not self.answer("DATA", "354 go on", line):
+        if not self.say("DATA", "354 go on", line):
             return False
         if not self.is_good:
             return True
@@ -193,16 +190,16 @@ class Session(threading.Thread):
             return self.say("NOBODY", "554 5.5.1 for whom?", line)
         if words[-1].upper() == "LAST":
             return self.end(line)
-        return self.answer("BDAT", "250 2.0.0 more", line)
+        return self.say("BDAT", "250 2.0.0 more", line)
 
     def end(self, line):
         letter = Letter(self)
         self.host.attempts.append(letter)
         if self.host.is_lmtp:
             for address, _ in self.recipients:
-                if not self.answer("DOT", f"250 2.0.0 kept for {address}", address):
+                if not self.say("DOT", f"250 2.0.0 kept for {address}", address):
                     return False
-        elif not self.answer("DOT", "250 2.0.0 kept", line):
+        elif not self.say("DOT", "250 2.0.0 kept", line):
             # It may have been kept all the same: who hears no answer does not know.
             return False
         if self.is_good:
@@ -212,16 +209,16 @@ class Session(threading.Thread):
 
     def do_rset(self, line):
         self.reset()
-        return self.answer("RSET", "250 2.0.0 fine", line)
+        return self.say("RSET", "250 2.0.0 fine", line)
 
     def do_noop(self, line):
-        return self.answer("NOOP", "250 2.0.0 fine", line)
+        return self.say("NOOP", "250 2.0.0 fine", line)
 
     def do_auth(self, line):
-        return self.answer("AUTH", "235 2.7.0 welcome", line)
+        return self.say("AUTH", "235 2.7.0 welcome", line)
 
     def do_quit(self, line):
-        return self.answer("QUIT", "221 2.0.0 bye", line)
+        return self.say("QUIT", "221 2.0.0 bye", line)
 
 
 class FarHost:
@@ -263,9 +260,11 @@ class FarHost:
         return [line for _, line in list(self.dialogue) if line.upper().startswith(verb)]
 
     def close(self):
-        # A thread in accept() would keep the socket open.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        """Nobody listens there any more; may come twice."""
+        if self.listener.fileno() >= 0:
+            # A thread in accept() would keep the socket open.
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
 
 
 def certificate(path, **options):

@@ -242,7 +242,7 @@ class FarWorld:
         with open(house.path("/etc/posthorn/server.key"), "rb") as key:
             house.write("/etc/exim4/server.key", key.read(), mode=0o400, owner=905)
         house.write("/etc/exim4/exim4.conf", EXIM_SETTINGS.format(**self.places()), mode=0o640)
-        house.start("exim", ["/usr/sbin/exim4", "-bdf", "-q1s"], [self.port], log="/var/log/exim4/mainlog", address=EXIM)
+        house.start("exim", ["/usr/sbin/exim4", "-bdf", "-q10m"], [self.port], log="/var/log/exim4/mainlog", address=EXIM)
 
     def start_opensmtpd(self):
         house = self.house

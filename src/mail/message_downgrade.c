@@ -3,23 +3,15 @@
 
 #include <stdlib.h>
 
-#include "base/utf8.h"
 #include "mail/message_boundary.h"
-#include "mail/message_charset.h"
 #include "mail/message_content.h"
 #include "mail/message_downgrade_inside.h"
-#include "mail/message_header.h"
 #include "mail/message_parser.h"
 #include "mail/transfer_decoder.h"
-#include "mail/transfer_encoding.h"
 
 enum {
-    /* Bytes of a part's body that are looked at before it is said how it travels. A longer part is
-       encoded even if there is nothing beyond ASCII in them: there may be behind. */
-    AHEAD_MAX = 256 * 1024,
     /* "--", the boundary and the "--" behind it: what decides about a line. */
-    CANDIDATE_MAX = 2 + MESSAGE_BOUNDARY_MAX + 2,
-    REPAIR_COLUMNS = 900 /* of a line of quoted-printable that gets longer */
+    CANDIDATE_MAX = 2 + MESSAGE_BOUNDARY_MAX + 2
 };
 
 enum downgrade_state {
@@ -28,13 +20,6 @@ enum downgrade_state {
     STATE_LEAF,          /* a body with nothing in it */
     STATE_BOUNDARY_LINE, /* the rest of one that starts a part */
     STATE_CLOSING_LINE   /* the rest of one that ends a multipart */
-};
-
-/* How the body of a leaf goes out. */
-enum leaf_way {
-    LEAF_AHEAD, /* not known yet: it is gathered */
-    LEAF_ENCODE,
-    LEAF_REPAIR /* it is encoded already; what has no place in that is taken care of */
 };
 
 struct downgrade_part {
@@ -57,20 +42,7 @@ struct message_downgrade {
     struct buffer held;    /* the beginning of a line that may be a boundary */
     struct arena arena;
     struct buffer scratch;
-
-    enum leaf_way way;
-    struct message_downgrade_header header; /* of the leaf */
-    enum transfer_encoding declared;        /* by the leaf's header */
-    bool is_called_8bit;                    /* or binary */
-    bool is_text;
-    bool has_type;
-    bool has_mime_version;
-    struct buffer ahead;
-    struct transfer_analysis analysis; /* of what is in ahead */
-    char line_end[2];                  /* the last of the leaf, which may belong to a boundary */
-    size_t line_end_length;
-    struct transfer_encoder encoder;
-    size_t column; /* LEAF_REPAIR of quoted-printable */
+    struct message_downgrade_leaf leaf;
 };
 
 struct message_downgrade *message_downgrade_new(struct fault *fault)
@@ -84,7 +56,7 @@ struct message_downgrade *message_downgrade_new(struct fault *fault)
     buffer_init(&downgrade->section, MESSAGE_HEADER_MAX);
     buffer_init(&downgrade->held, CANDIDATE_MAX);
     buffer_init(&downgrade->scratch, MESSAGE_DOWNGRADE_MEMORY_MAX);
-    buffer_init(&downgrade->ahead, AHEAD_MAX);
+    message_downgrade_leaf_init(&downgrade->leaf);
     arena_init(&downgrade->arena, MESSAGE_DOWNGRADE_MEMORY_MAX);
     downgrade->depth = 1;
     downgrade->part_count = 1;
@@ -99,7 +71,7 @@ void message_downgrade_free(struct message_downgrade *downgrade)
     buffer_clear(&downgrade->section);
     buffer_clear(&downgrade->held);
     buffer_clear(&downgrade->scratch);
-    buffer_clear(&downgrade->ahead);
+    message_downgrade_leaf_clear(&downgrade->leaf);
     arena_clear(&downgrade->arena);
     free(downgrade);
 }
@@ -128,35 +100,17 @@ static bool check(struct message_downgrade *downgrade, const struct buffer *buff
 
 /* ---- headers ---- */
 
-static bool write_header(struct message_downgrade *downgrade, struct buffer *out)
+static bool write_header(struct message_downgrade *downgrade,
+                         const struct message_downgrade_header *header, struct buffer *out)
 {
     bool is_changed = false;
-    if (!message_downgrade_header_write(buffer_bytes(&downgrade->section), &downgrade->header, out,
-                                        &is_changed, &downgrade->fault))
+    if (!message_downgrade_header_write(buffer_bytes(&downgrade->section), header, out, &is_changed,
+                                        &downgrade->fault))
         return false;
     if (is_changed)
         note_change(downgrade);
     buffer_reset(&downgrade->section);
     return true;
-}
-
-static bool has_field(struct bytes section, struct bytes name)
-{
-    struct message_header_field field;
-    while (message_header_next(&section, &field))
-        if (bytes_equal_ignoring_case(field.name, name))
-            return true;
-    return false;
-}
-
-static bool is_label(struct bytes encoding, const char *name)
-{
-    return bytes_equal_ignoring_case(encoding, bytes_from_string(name));
-}
-
-static bool is_called_8bit(const struct message_content *content)
-{
-    return is_label(content->encoding, "8bit") || is_label(content->encoding, "binary");
 }
 
 static bool begin_part(struct message_downgrade *downgrade)
@@ -183,40 +137,49 @@ static bool begin_composite(struct message_downgrade *downgrade,
     struct downgrade_part *part = innermost(downgrade);
     part->kind = content->kind;
     part->is_digest = content->is_digest;
-    if (is_called_8bit(content))
-        downgrade->header.encoding = "7bit";
-    if (!write_header(downgrade, out))
+    struct message_downgrade_header header = {.is_inner = downgrade->depth > 1};
+    if (message_downgrade_leaf_is_called_8bit(content))
+        header.encoding = "7bit";
+    if (!write_header(downgrade, &header, out))
         return false;
     if (content->kind == MESSAGE_CONTENT_MESSAGE)
         return begin_part(downgrade);
-    if (is_label(content->subtype, "signed"))
+    if (message_downgrade_leaf_is_label(content->subtype, "signed"))
         part->is_in_signed = true;
     downgrade->state = STATE_AROUND;
     return message_boundary_push(&downgrade->boundaries, content->boundary, downgrade->depth - 1) ||
            fault_set_memory(&downgrade->fault);
 }
 
-static bool begin_leaf(struct message_downgrade *downgrade, const struct message_content *content,
-                       struct buffer *out)
+/* Behind each step with the body of a leaf. */
+static bool note_leaf(struct message_downgrade *downgrade, bool is_good)
 {
-    struct downgrade_part *part = innermost(downgrade);
-    part->kind = MESSAGE_CONTENT_OTHER;
+    if (downgrade->leaf.is_changed)
+        note_change(downgrade);
+    downgrade->leaf.is_changed = false;
+    return is_good;
+}
+
+static bool begin_leaf(struct message_downgrade *downgrade, const struct message_content *content,
+                       struct message_downgrade_place place, struct buffer *out)
+{
+    innermost(downgrade)->kind = MESSAGE_CONTENT_OTHER;
     downgrade->state = STATE_LEAF;
-    downgrade->line_end_length = 0;
-    downgrade->has_type = content->type.data != NULL;
-    /* RFC 6532 3.7: message/global may be encoded, as other types of text may. */
-    downgrade->is_text =
-        content->kind == MESSAGE_CONTENT_TEXT || is_label(content->type, "message");
-    downgrade->is_called_8bit = is_called_8bit(content);
-    if (!transfer_decoder_named(content->encoding, &downgrade->declared))
-        downgrade->declared = TRANSFER_AS_IS;
-    downgrade->column = 0;
-    downgrade->analysis = (struct transfer_analysis){0};
-    buffer_reset(&downgrade->ahead);
-    bool is_encoded =
-        downgrade->declared == TRANSFER_QUOTED_PRINTABLE || downgrade->declared == TRANSFER_BASE64;
-    downgrade->way = is_encoded ? LEAF_REPAIR : LEAF_AHEAD;
-    return !is_encoded || write_header(downgrade, out);
+    return note_leaf(downgrade,
+                     message_downgrade_leaf_begin(&downgrade->leaf, &downgrade->section, content,
+                                                  place, out, &downgrade->fault));
+}
+
+static bool feed_leaf(struct message_downgrade *downgrade, struct bytes bytes, struct buffer *out)
+{
+    return note_leaf(downgrade,
+                     message_downgrade_leaf_feed(&downgrade->leaf, bytes, out, &downgrade->fault));
+}
+
+static bool end_leaf(struct message_downgrade *downgrade, struct buffer *out)
+{
+    return note_leaf(downgrade,
+                     message_downgrade_leaf_end(&downgrade->leaf, out, &downgrade->fault));
 }
 
 /* The header of the innermost part is whole. */
@@ -234,21 +197,18 @@ static bool end_header(struct message_downgrade *downgrade, struct buffer *out)
         return false;
     if (!message_content_read(section, place, &downgrade->arena, &downgrade->scratch, &content))
         return fault_set_memory(&downgrade->fault);
-    downgrade->header = (struct message_downgrade_header){
-        .is_inner = parent != NULL,
-    };
-    downgrade->has_mime_version = is_part || has_field(section, BYTES("MIME-Version"));
     bool may_nest = downgrade->depth < MESSAGE_DEPTH_MAX && !is_full(downgrade);
     enum transfer_encoding encoding;
     bool is_plain = transfer_decoder_named(content.encoding, &encoding) &&
                     encoding != TRANSFER_BASE64 && encoding != TRANSFER_QUOTED_PRINTABLE;
-    bool is_message =
-        content.kind == MESSAGE_CONTENT_MESSAGE && is_plain && !is_label(content.subtype, "global");
+    bool is_message = content.kind == MESSAGE_CONTENT_MESSAGE && is_plain &&
+                      !message_downgrade_leaf_is_label(content.subtype, "global");
     bool is_multipart = content.kind == MESSAGE_CONTENT_MULTIPART && content.subtype.length > 0 &&
                         content.boundary.data != NULL;
     if (may_nest && (is_message || is_multipart))
         return begin_composite(downgrade, &content, out);
-    return begin_leaf(downgrade, &content, out);
+    const struct message_downgrade_place around = {.is_part = is_part, .is_inner = parent != NULL};
+    return begin_leaf(downgrade, &content, around, out);
 }
 
 static bool feed_header(struct message_downgrade *downgrade, struct bytes line, struct buffer *out)
@@ -267,161 +227,6 @@ static bool feed_header(struct message_downgrade *downgrade, struct bytes line, 
     bool is_empty = all.length == 1 || bytes_equal(all, BYTES("\r\n")) ||
                     bytes_ends_with(all, BYTES("\n\n")) || bytes_ends_with(all, BYTES("\n\r\n"));
     return !is_empty || end_header(downgrade, out);
-}
-
-/* ---- the body of a leaf ---- */
-
-static bool is_valid_so_far(struct bytes text)
-{
-    uint32_t c;
-    while (text.length > 0)
-        if (!utf8_next(&text, &c))
-            return message_charset_is_cut_off(text);
-    return true;
-}
-
-static enum transfer_encoding choose_encoding(const struct message_downgrade *downgrade)
-{
-    const struct transfer_analysis *analysis = &downgrade->analysis;
-    /* Quoted-printable would make a CR or LF that stands alone a line end. */
-    bool has_odd_ends = analysis->length != downgrade->ahead.length;
-    if (!downgrade->is_text || has_odd_ends || analysis->nul_bytes > 0)
-        return TRANSFER_BASE64;
-    enum transfer_encoding encoding = transfer_encoding_choose(analysis, false);
-    return encoding == TRANSFER_7BIT ? TRANSFER_QUOTED_PRINTABLE : encoding;
-}
-
-/* All of it is 7-bit, and may go as it is. */
-static bool is_7bit(const struct message_downgrade *downgrade)
-{
-    const struct transfer_analysis *analysis = &downgrade->analysis;
-    if (analysis->high_bytes > 0 || analysis->nul_bytes > 0)
-        return false;
-    return !downgrade->is_called_8bit || (analysis->longest_line <= TRANSFER_LINE_MAX &&
-                                          analysis->length == downgrade->ahead.length);
-}
-
-/* What was looked at decides. */
-static bool decide(struct message_downgrade *downgrade, bool is_end, struct buffer *out)
-{
-    struct message_downgrade_header *header = &downgrade->header;
-    struct bytes ahead = buffer_bytes(&downgrade->ahead);
-    if (!check(downgrade, &downgrade->ahead))
-        return false;
-    downgrade->way = LEAF_ENCODE;
-    if (is_end && is_7bit(downgrade)) {
-        transfer_encoding_begin(&downgrade->encoder, TRANSFER_AS_IS);
-        if (downgrade->is_called_8bit)
-            header->encoding = "7bit";
-    } else {
-        enum transfer_encoding encoding = choose_encoding(downgrade);
-        transfer_encoding_begin(&downgrade->encoder, encoding);
-        downgrade->encoder.hides_dashes = true;
-        header->encoding = transfer_encoding_name(encoding);
-        header->adds_mime_version = !downgrade->has_mime_version;
-        if (!downgrade->has_type)
-            header->charset = is_valid_so_far(ahead) ? "utf-8" : "unknown-8bit";
-    }
-    if (!write_header(downgrade, out))
-        return false;
-    transfer_encoding_feed(&downgrade->encoder, ahead, out);
-    buffer_reset(&downgrade->ahead);
-    return true;
-}
-
-/* One byte that an encoded body cannot hold. In base64 it means nothing, and "*" means nothing too;
-   quoted-printable can say it. */
-static void repair_byte(struct message_downgrade *downgrade, unsigned char c, struct buffer *out)
-{
-    note_change(downgrade);
-    if (downgrade->declared == TRANSFER_BASE64) {
-        buffer_append_char(out, '*');
-        return;
-    }
-    if (downgrade->column > REPAIR_COLUMNS) {
-        buffer_append_string(out, "=\r\n");
-        downgrade->column = 0;
-    }
-    buffer_append_format(out, "=%02X", c);
-    downgrade->column += 3;
-}
-
-static void repair(struct message_downgrade *downgrade, struct bytes bytes, struct buffer *out)
-{
-    while (bytes.length > 0) {
-        size_t good = 0;
-        while (good < bytes.length && (unsigned char)bytes.data[good] < 128 &&
-               bytes.data[good] != '\0') {
-            downgrade->column = bytes.data[good] == '\n' ? 0 : downgrade->column + 1;
-            good++;
-        }
-        buffer_append(out, bytes_slice(bytes, 0, good));
-        bytes = bytes_skip(bytes, good);
-        if (bytes.length == 0)
-            return;
-        repair_byte(downgrade, (unsigned char)bytes.data[0], out);
-        bytes = bytes_skip(bytes, 1);
-    }
-}
-
-static bool write_leaf(struct message_downgrade *downgrade, struct bytes bytes, struct buffer *out)
-{
-    while (downgrade->way == LEAF_AHEAD && bytes.length > 0) {
-        struct bytes taken = bytes_slice(bytes, 0, buffer_room(&downgrade->ahead));
-        buffer_append(&downgrade->ahead, taken);
-        transfer_encoding_analyse(&downgrade->analysis, taken);
-        bytes = bytes_skip(bytes, taken.length);
-        if (buffer_room(&downgrade->ahead) == 0 && !decide(downgrade, false, out))
-            return false;
-    }
-    if (downgrade->way == LEAF_ENCODE)
-        transfer_encoding_feed(&downgrade->encoder, bytes, out);
-    else if (downgrade->way == LEAF_REPAIR)
-        repair(downgrade, bytes, out);
-    return true;
-}
-
-static bool write_line_end(struct message_downgrade *downgrade, struct buffer *out)
-{
-    struct bytes line_end = bytes_of(downgrade->line_end, downgrade->line_end_length);
-    downgrade->line_end_length = 0;
-    return write_leaf(downgrade, line_end, out);
-}
-
-static void hold_line_end(struct message_downgrade *downgrade, struct bytes line_end)
-{
-    memcpy(downgrade->line_end, line_end.data, line_end.length);
-    downgrade->line_end_length = line_end.length;
-}
-
-/* The last line end is held back: before a boundary it is none of the body's (RFC 2046 5.1.1). */
-static bool feed_leaf(struct message_downgrade *downgrade, struct bytes bytes, struct buffer *out)
-{
-    if (downgrade->line_end_length == 1 && downgrade->line_end[0] == '\r' &&
-        bytes.data[0] == '\n') {
-        hold_line_end(downgrade, BYTES("\r\n"));
-        bytes = bytes_skip(bytes, 1);
-    }
-    if (bytes.length == 0)
-        return true;
-    if (!write_line_end(downgrade, out))
-        return false;
-    size_t end = bytes_ends_with(bytes, BYTES("\r\n"))                                        ? 2
-                 : bytes_ends_with(bytes, BYTES("\n")) || bytes_ends_with(bytes, BYTES("\r")) ? 1
-                                                                                              : 0;
-    if (!write_leaf(downgrade, bytes_slice(bytes, 0, bytes.length - end), out))
-        return false;
-    hold_line_end(downgrade, bytes_skip(bytes, bytes.length - end));
-    return true;
-}
-
-static bool end_leaf(struct message_downgrade *downgrade, struct buffer *out)
-{
-    if (downgrade->way == LEAF_AHEAD && !decide(downgrade, true, out))
-        return false;
-    if (downgrade->way == LEAF_ENCODE)
-        transfer_encoding_finish(&downgrade->encoder, out);
-    return true;
 }
 
 /* ---- what stands around parts ---- */
@@ -485,17 +290,15 @@ static bool find_boundary(const struct message_downgrade *downgrade, struct byte
 /* A line that begins with "-" and is no boundary: what is replaced in it must not make it one. */
 static void defuse_line(struct message_downgrade *downgrade, struct bytes *line, struct buffer *out)
 {
-    bool is_repaired = downgrade->state == STATE_LEAF && downgrade->way == LEAF_REPAIR;
-    bool is_clean = bytes_is_ascii(*line) && !bytes_has_char(*line, '\0');
-    if (is_clean || (downgrade->state != STATE_AROUND && !is_repaired))
+    if (bytes_is_ascii(*line) && !bytes_has_char(*line, '\0'))
         return;
-    if (is_repaired)
-        write_line_end(downgrade, out);
-    if (is_repaired)
-        repair_byte(downgrade, '-', out);
-    else
+    if (downgrade->state == STATE_LEAF) {
+        message_downgrade_leaf_defuse(&downgrade->leaf, line, out);
+        note_leaf(downgrade, true);
+    } else if (downgrade->state == STATE_AROUND) {
         buffer_append_char(out, '*');
-    *line = bytes_skip(*line, 1);
+        *line = bytes_skip(*line, 1);
+    }
 }
 
 /* A line that may be a boundary, as much of it as decides. Takes off *line what was written. */
@@ -516,10 +319,8 @@ static bool judge_line(struct message_downgrade *downgrade, struct bytes *line, 
     }
     unsigned depth = (unsigned)downgrade->boundaries.open[index].part + 1;
     struct bytes line_end = {NULL, 0};
-    if (downgrade->state == STATE_LEAF) {
-        line_end = bytes_of(downgrade->line_end, downgrade->line_end_length);
-        downgrade->line_end_length = 0;
-    }
+    if (downgrade->state == STATE_LEAF)
+        line_end = message_downgrade_leaf_take_line_end(&downgrade->leaf);
     if (!end_parts(downgrade, depth, out))
         return false;
     message_boundary_shorten(&downgrade->boundaries, is_closing ? index : index + 1);
@@ -637,7 +438,9 @@ bool message_downgrade_finish(struct message_downgrade *downgrade, struct buffer
     if (downgrade->held.length > 0 && !feed_held(downgrade, out))
         return fail(downgrade, fault);
     /* The last line end of the message is its own. */
-    if (downgrade->state == STATE_LEAF && !write_line_end(downgrade, out))
+    if (downgrade->state == STATE_LEAF &&
+        !note_leaf(downgrade,
+                   message_downgrade_leaf_flush(&downgrade->leaf, out, &downgrade->fault)))
         return fail(downgrade, fault);
     if (downgrade->state <= STATE_LEAF && !end_parts(downgrade, 1, out))
         return fail(downgrade, fault);

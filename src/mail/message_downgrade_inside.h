@@ -6,6 +6,8 @@
 #include "base/buffer.h"
 #include "base/fault.h"
 #include "mail/header_writer.h"
+#include "mail/message_content.h"
+#include "mail/transfer_encoding.h"
 
 enum {
     MESSAGE_DOWNGRADE_MEMORY_MAX = 16 * 1024 * 1024 /* bytes while one field is taken apart */
@@ -39,5 +41,66 @@ bool message_downgrade_address_write(struct bytes value, bool is_inner,
 
 /* Appends a boundary: bytes beyond ASCII as "=XX". */
 void message_downgrade_field_write_boundary(struct bytes boundary, struct buffer *out);
+
+/* ---- message_downgrade_leaf.c ---- */
+
+/* How the body of a leaf goes out. */
+enum message_downgrade_way {
+    MESSAGE_DOWNGRADE_AHEAD, /* not known yet: it is gathered */
+    MESSAGE_DOWNGRADE_ENCODE,
+    MESSAGE_DOWNGRADE_REPAIR /* it is encoded already; what has no place in that is taken care of */
+};
+
+/* What stands around a leaf. */
+struct message_downgrade_place {
+    bool is_part;  /* in a multipart */
+    bool is_inner; /* in anything */
+};
+
+struct message_downgrade_leaf {
+    enum message_downgrade_way way;
+    struct buffer section; /* its header, until that can be written */
+    struct message_downgrade_header header;
+    enum transfer_encoding declared; /* TRANSFER_AS_IS for all that is no encoding */
+    bool is_called_8bit;             /* or binary */
+    bool is_text;
+    bool has_type;
+    bool has_mime_version;
+    bool is_changed; /* something was, since the owner last asked */
+    struct buffer ahead;
+    struct transfer_analysis analysis; /* of what is in ahead */
+    char line_end[2];                  /* the last, which may belong to a boundary */
+    size_t line_end_length;
+    struct transfer_encoder encoder;
+    size_t column; /* of repaired quoted-printable */
+};
+
+/* Of zeroes. */
+void message_downgrade_leaf_init(struct message_downgrade_leaf *leaf);
+void message_downgrade_leaf_clear(struct message_downgrade_leaf *leaf);
+
+bool message_downgrade_leaf_is_label(struct bytes label, const char *name);
+/* 8bit or binary. */
+bool message_downgrade_leaf_is_called_8bit(const struct message_content *content);
+
+/* A new one; what *section holds is taken over. Each false: memory, or a header that cannot be
+ * said.
+ */
+bool message_downgrade_leaf_begin(struct message_downgrade_leaf *leaf, struct buffer *section,
+                                  const struct message_content *content,
+                                  struct message_downgrade_place place, struct buffer *out,
+                                  struct fault *fault);
+bool message_downgrade_leaf_feed(struct message_downgrade_leaf *leaf, struct bytes bytes,
+                                 struct buffer *out, struct fault *fault);
+/* A line that begins with "-" and has bytes that may be replaced: takes the "-" if they are. */
+void message_downgrade_leaf_defuse(struct message_downgrade_leaf *leaf, struct bytes *line,
+                                   struct buffer *out);
+/* The last line end: before a boundary it is none of the body's... */
+struct bytes message_downgrade_leaf_take_line_end(struct message_downgrade_leaf *leaf);
+/* ...and at the end of the message it is. */
+bool message_downgrade_leaf_flush(struct message_downgrade_leaf *leaf, struct buffer *out,
+                                  struct fault *fault);
+bool message_downgrade_leaf_end(struct message_downgrade_leaf *leaf, struct buffer *out,
+                                struct fault *fault);
 
 #endif

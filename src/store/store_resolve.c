@@ -77,7 +77,7 @@ static bool add_row(struct rows *rows, const struct db_rows *found, struct fault
     if (!grow((void **)&rows->items, rows->count, &rows->capacity, sizeof(*rows->items), fault))
         return false;
     struct row *row = &rows->items[rows->count];
-    *row = (struct row){0};
+    *row = (struct row){.target = {.room = INT64_MAX}};
     if (!db_rows_is_null(found, 1)) {
         row->target.account = db_rows_number(found, 1);
         row->target.mailbox = db_rows_number(found, 2);

@@ -496,7 +496,7 @@ def test_notify_is_kept(server, world):
     report = report_of(server)
     fields = report.recipient(f"yes@{host.domain}")
     assert fields["Action"] == "relayed"
-    assert fields["Original-Recipient"] == "rfc822;first@elsewhere.example"
+    assert fields["Original-Recipient"] == "rfc822; first@elsewhere.example"
     assert report.fields["Original-Envelope-Id"] == "an+id"
     assert report.parts[2].get_content_type() == "text/rfc822-headers"
     wait_until_gone(server)

@@ -135,6 +135,19 @@ static void whoever_is_logged_in_writes_to_everybody(void **state)
     route_answer_clear(&answer);
 }
 
+/* Where the letter goes on to has its own opinion of its size. */
+static void an_alias_to_far_has_room(void **state)
+{
+    struct house *house = *state;
+    struct route_question question = {.address = BYTES("away@home.example")};
+    struct route_answer answer = {0};
+    struct fault fault = {0};
+    assert_true(route_find(house->reader, &question, &answer, &fault));
+    assert_int_equal(answer.verdict, ROUTE_TAKEN);
+    assert_true(route_has_room(&answer, UINT32_MAX));
+    route_answer_clear(&answer);
+}
+
 static void knows_every_verdict_in_words(void **state)
 {
     (void)state;
@@ -282,6 +295,7 @@ static void does_without_memory(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(judges_addresses),
     cmocka_unit_test(whoever_is_logged_in_writes_to_everybody),
+    cmocka_unit_test(an_alias_to_far_has_room),
     cmocka_unit_test(knows_every_verdict_in_words),
     cmocka_unit_test(remembers_for_a_while),
     cmocka_unit_test(keeps_only_what_was_taken),

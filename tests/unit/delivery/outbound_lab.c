@@ -12,7 +12,7 @@
 
 enum {
     PATIENCE_SECONDS = 30,
-    LOG_MAX = 1024 * 1024
+    LOG_MAX = 256 * 1024
 };
 
 struct outbound_lab {
@@ -28,6 +28,7 @@ struct outbound_lab {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct buffer log;
+    struct buffer line;
     struct outbound_lab_letter *letters[OUTBOUND_LAB_LETTERS];
     size_t letter_count;
     size_t given; /* letters that were offered to the session */
@@ -78,16 +79,16 @@ static const char *const phases[] = {"connect", "greeting",  "hello",   "tls", "
 
 static void note_letter(struct outbound_lab *lab, const struct outbound_lab_letter *letter)
 {
-    AUTO(buffer)
-    line = BUFFER(LOG_MAX);
-    buffer_append_format(&line, "letter %s:", letter->name);
+    struct buffer *line = &lab->line;
+    buffer_reset(line);
+    buffer_append_format(line, "letter %s:", letter->name);
     for (size_t i = 0; i < letter->stored.recipient_count; i++) {
         const struct outbound_recipient_result *result = &letter->results[i];
-        buffer_append_format(&line, "%s %s %d%s%s %s", i == 0 ? "" : ";",
+        buffer_append_format(line, "%s %s %d%s%s %s", i == 0 ? "" : ";",
                              result->is_accepted ? "accepted" : phases[result->phase], result->code,
                              *result->enhanced == '\0' ? "" : " ", result->enhanced, result->text);
     }
-    note(lab, "%s\n", buffer_string(&line));
+    note(lab, "%.*s\n", BYTES_FORMAT(buffer_bytes(line)));
 }
 
 /* ---- the owner ---- */
@@ -329,6 +330,10 @@ struct outbound_lab *outbound_lab_new(const char *address,
     if (options != NULL)
         lab->options = *options;
     lab->log = BUFFER(LOG_MAX);
+    lab->line = BUFFER(LOG_MAX);
+    /* The memory is there, though that of the session may fail. */
+    assert_non_null(buffer_reserve(&lab->log, LOG_MAX - 1));
+    assert_non_null(buffer_reserve(&lab->line, LOG_MAX - 1));
     lab->told.run = hear_told;
     pthread_mutex_init(&lab->mutex, NULL);
     pthread_cond_init(&lab->changed, NULL);
@@ -368,6 +373,7 @@ void outbound_lab_close(struct outbound_lab *lab)
     for (size_t i = 0; i < lab->letter_count; i++)
         free(lab->letters[i]);
     buffer_clear(&lab->log);
+    buffer_clear(&lab->line);
     pthread_mutex_destroy(&lab->mutex);
     pthread_cond_destroy(&lab->changed);
     free(lab);

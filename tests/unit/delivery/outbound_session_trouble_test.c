@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "delivery/outbound_lab.h"
+#include "failing_allocation.h"
 #include "unit.h"
 
 #define LETTER   "A: b\r\n\r\nhello\r\n"
@@ -481,6 +482,43 @@ static void loop_that_is_killed_loses_what_is_in_hand(void **state)
     outbound_lab_close(lab);
 }
 
+/* ---- memory ---- */
+
+static void want_of_memory_is_survived(void **state)
+{
+    (void)state;
+    bool has_failed = true;
+    size_t accepted = 0;
+    for (size_t i = 0; has_failed; i++) {
+        struct scripted_server *server = scripted_server_start(
+            SCRIPTED_LOOPBACK, HELLO "C: MAIL*\nC: RCPT*\nC: RCPT*\nC: RCPT*\nC: DATA\n"
+                                     "S: 250 Ok\nS: 250 Ok\nS: 550 5.1.1 No\nS: 250 Ok\nS: 354 Go\n"
+                                     "C: A: b\nC: \nC: hello\nC: .\n"
+                                     "C: RSET\nC: MAIL*\nC: RCPT*\nC: DATA\n"
+                                     "S: 250 2.0.0 Kept\n"
+                                     "S: 250 Ok\nS: 250 Ok\nS: 250 Ok\nS: 354 Go\n"
+                                     "C: A: b\nC: \nC: hello\nC: .\n"
+                                     "S: 250 2.0.0 Kept\n" GOODBYE);
+        struct outbound_lab *lab = outbound_lab_new(scripted_server_address(server), NULL);
+        outbound_lab_letter(lab, "one", 3, BYTES(LETTER));
+        outbound_lab_letter(lab, "two", 1, BYTES(LETTER));
+        failing_allocation_start(i);
+        if (outbound_lab_start(lab))
+            outbound_lab_await(lab, "end ");
+        has_failed = failing_allocation_stop();
+        scripted_server_finish_early(server);
+        accepted += strstr(outbound_lab_log(lab), "letter two: accepted 250 2.0.0 Kept") != NULL;
+        if (!has_failed)
+            assert_string_equal(outbound_lab_log(lab),
+                                "ready\nletter one: accepted 250 2.0.0 Kept; "
+                                "recipient 550 5.1.1 No; accepted 250 2.0.0 Kept\n"
+                                "letter two: accepted 250 2.0.0 Kept\n"
+                                "end lost 0 orderly we closed the connection\n");
+        outbound_lab_close(lab);
+    }
+    assert_true(accepted > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +550,7 @@ int main(void)
         cmocka_unit_test(session_that_is_not_ready_ends_at_once),
         cmocka_unit_test(loop_that_ends_finishes_what_is_in_hand),
         cmocka_unit_test(loop_that_is_killed_loses_what_is_in_hand),
+        cmocka_unit_test(want_of_memory_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

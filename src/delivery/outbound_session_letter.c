@@ -1,5 +1,6 @@
 /* A letter as a transaction of the engine, and the engine's replies as results of its recipients.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,6 +389,7 @@ struct outbound_session_transit *outbound_session_letter_new(const struct ph_cap
                                                              struct outbound_refusal *refusal)
 {
     char *memory;
+    assert(letter->letter->recipient_count > 0);
     if (!is_takeable(known, letter, refusal))
         return NULL;
     struct outbound_session_transit *transit = make(letter, &memory);

@@ -1,16 +1,13 @@
-/* From a route's name to places: the MX of a domain, then the addresses of each host. */
+/* Which hosts and addresses come into question, and in which order. */
 #include "delivery/host_list.h"
 
-#include <stdarg.h>
-#include <stdio.h>
+#include <limits.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "delivery/host_list_inside.h"
-
-enum {
-    FAILURE_SECONDS = 30 /* that a list lives in which a look-up failed */
-};
 
 void host_list_free(struct host_list *list)
 {
@@ -20,336 +17,214 @@ void host_list_free(struct host_list *list)
     free(list);
 }
 
-struct host_list *host_lookup_take(struct host_lookup *lookup)
+bool host_list_is_our_name(const struct host_lookup *lookup, const char *name)
 {
-    struct host_list *list = lookup->list;
-    lookup->list = NULL;
-    return list;
+    return bytes_equal_ignoring_case(bytes_from_string(lookup->self->name),
+                                     bytes_from_string(name));
 }
 
-static void drop(struct host_lookup *lookup, struct host_list_question *asked)
-{
-    net_dns_drop(lookup->dns, &asked->question);
-    net_dns_answer_free(asked->question.answer);
-}
+/* An address without its port. */
+struct host_address {
+    int family;
+    struct bytes bytes; /* of `ipv4` or `ipv6` */
+    unsigned port;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+};
 
-void host_lookup_free(struct host_lookup *lookup)
+static void read_address(const struct net_address *from, struct host_address *address)
 {
-    if (lookup == NULL)
-        return;
-    drop(lookup, &lookup->exchangers);
-    for (size_t i = 0; i < lookup->host_count; i++) {
-        drop(lookup, &lookup->hosts[i].ipv6);
-        drop(lookup, &lookup->hosts[i].ipv4);
+    *address = (struct host_address){.family = from->storage.ss_family};
+    if (address->family == AF_INET) {
+        memcpy(&address->ipv4, &from->storage, sizeof address->ipv4);
+        address->port = ntohs(address->ipv4.sin_port);
+        address->bytes = bytes_of(&address->ipv4.sin_addr, sizeof address->ipv4.sin_addr);
+    } else if (address->family == AF_INET6) {
+        memcpy(&address->ipv6, &from->storage, sizeof address->ipv6);
+        address->port = ntohs(address->ipv6.sin6_port);
+        address->bytes = bytes_of(&address->ipv6.sin6_addr, sizeof address->ipv6.sin6_addr);
     }
-    free(lookup->hosts);
-    host_list_free(lookup->list);
-    free(lookup);
 }
 
-/* The answer is there; the lookup may be gone afterwards. */
-static void finish(struct host_lookup *lookup)
+/* 0.0.0.0 and "::", where one listens for all addresses. */
+static bool is_any(const struct host_address *address)
 {
-    lookup->told(lookup, lookup->context);
+    return bytes_equal(address->bytes, bytes_of(&in6addr_any, address->bytes.length));
 }
 
-static void fail(struct host_lookup *lookup, int code, const char *enhanced, const char *format,
-                 ...) __attribute__((format(printf, 4, 5)));
-static void fail(struct host_lookup *lookup, int code, const char *enhanced, const char *format,
-                 ...)
+/* Only what belongs to this machine can be bound to. */
+static bool is_of_this_machine(struct host_address *address)
 {
-    struct host_list *list = lookup->list;
-    list->status = code < 500 ? HOST_LIST_TEMPORARY : HOST_LIST_PERMANENT;
-    list->code = code;
-    list->enhanced = enhanced;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(list->reason, sizeof list->reason, format, arguments);
-    va_end(arguments);
+    int descriptor = socket(address->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return false;
+    address->ipv4.sin_port = 0;
+    address->ipv6.sin6_port = 0;
+    int error =
+        address->family == AF_INET
+            ? bind(descriptor, (const struct sockaddr *)&address->ipv4, sizeof address->ipv4)
+            : bind(descriptor, (const struct sockaddr *)&address->ipv6, sizeof address->ipv6);
+    close(descriptor);
+    return error == 0;
 }
 
-static void fail_for_memory(struct host_lookup *lookup)
+bool host_list_is_our_address(const struct host_lookup *lookup, const struct net_address *address)
 {
-    fail(lookup, 451, "4.3.0", "out of memory");
+    const struct host_list_self *self = lookup->self;
+    struct host_address far;
+    read_address(address, &far);
+    bool is_any_ours = false;
+    for (size_t i = 0; i < self->address_count; i++) {
+        struct host_address ours;
+        read_address(&self->addresses[i], &ours);
+        if (ours.port != far.port)
+            continue;
+        if (ours.family == far.family && bytes_equal(ours.bytes, far.bytes))
+            return true;
+        /* "::" takes IPv4 too. */
+        is_any_ours = is_any_ours ||
+                      (is_any(&ours) && (ours.family == far.family || ours.family == AF_INET6));
+    }
+    return is_any_ours && is_of_this_machine(&far);
 }
 
-static void fail_by_answer(struct host_lookup *lookup, const char *type, const char *name,
-                           const struct net_dns_answer *answer)
+struct candidate {
+    unsigned preference;
+    uint32_t lot; /* drawn, for the order among equals */
+    const char *name;
+};
+
+static int compare_candidates(const void *left, const void *right)
 {
-    fail(lookup, 451, "4.4.3", "the look-up of %s of %s failed: %s", type, name, answer->reason);
+    const struct candidate *a = left;
+    const struct candidate *b = right;
+    if (a->preference != b->preference)
+        return a->preference < b->preference ? -1 : 1;
+    return a->lot == b->lot ? 0 : (a->lot < b->lot ? -1 : 1);
 }
 
-static void fail_for_loop(struct host_lookup *lookup)
+/* xorshift32: a seed of 0 would stay 0. */
+static uint32_t draw_lot(uint32_t *state)
 {
-    /* Who writes a wrong relay into his configuration does not lose mail for it. */
-    if (lookup->is_relay)
-        fail(lookup, 451, "4.4.6", "the relay %s is this server itself", lookup->name);
-    else
-        fail(lookup, 550, "5.4.6", "mail for %s would come back to this server", lookup->name);
+    *state = *state == 0 ? 1 : *state;
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
 }
 
-static bool is_failure(const struct net_dns_answer *answer)
+bool host_list_choose_hosts(struct host_lookup *lookup, const struct net_dns_answer *answer)
 {
-    return answer->status == NET_DNS_FAILED || answer->status == NET_DNS_BOGUS;
+    struct candidate candidates[NET_DNS_RECORDS_MAX];
+    size_t count = 0;
+    unsigned ours = UINT_MAX;
+    uint32_t state = lookup->random;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct net_dns_record *record = &answer->records[i];
+        if (record->name[0] == '\0')
+            continue;
+        if (host_list_is_our_name(lookup, record->name) && record->preference < ours)
+            ours = record->preference;
+        candidates[count++] =
+            (struct candidate){record->preference, draw_lot(&state), record->name};
+    }
+    qsort(candidates, count, sizeof *candidates, compare_candidates);
+    while (count > 0 && candidates[count - 1].preference >= ours)
+        count--;
+    lookup->has_met_ourselves = ours != UINT_MAX;
+    if (count > HOST_LIST_HOSTS_MAX)
+        count = HOST_LIST_HOSTS_MAX;
+    if (count == 0)
+        return true;
+    lookup->hosts = calloc(count, sizeof *lookup->hosts);
+    if (lookup->hosts == NULL)
+        return false;
+    lookup->host_count = count;
+    for (size_t i = 0; i < count; i++) {
+        lookup->hosts[i].preference = candidates[i].preference;
+        memcpy(lookup->hosts[i].ipv6.question.name, candidates[i].name,
+               strlen(candidates[i].name) + 1);
+    }
+    return true;
 }
 
-/* What an answer means for the whole list. */
-static void note_answer(struct host_lookup *lookup, const struct net_dns_answer *answer)
+/* RFC 5321 5.1: whoever is no better than ourselves is left out, or mail goes round. */
+static void leave_out_ourselves(struct host_lookup *lookup)
 {
-    int64_t lifetime = is_failure(answer) ? FAILURE_SECONDS : answer->lifetime;
-    if (lifetime < lookup->list->lifetime)
-        lookup->list->lifetime = lifetime;
-    lookup->list->is_secure = lookup->list->is_secure && answer->is_secure;
-}
-
-/* A look-up of an address that failed; NULL: none did. */
-static const struct host_list_question *find_failure(const struct host_lookup *lookup)
-{
+    unsigned ours = UINT_MAX;
     for (size_t i = 0; i < lookup->host_count; i++) {
         const struct host_list_host *host = &lookup->hosts[i];
-        if (is_failure(host->ipv4.question.answer))
-            return &host->ipv4;
-        if (is_failure(host->ipv6.question.answer))
-            return &host->ipv6;
+        const struct net_dns_answer *answers[] = {host->ipv6.question.answer,
+                                                  host->ipv4.question.answer};
+        for (size_t j = 0; j < 2; j++)
+            for (size_t k = 0; k < answers[j]->count; k++)
+                if (host->preference < ours &&
+                    host_list_is_our_address(lookup, &answers[j]->records[k].address))
+                    ours = host->preference;
     }
-    return NULL;
+    if (ours == UINT_MAX)
+        return;
+    lookup->has_met_ourselves = true;
+    for (size_t i = 0; i < lookup->host_count; i++) {
+        if (lookup->hosts[i].preference < ours)
+            continue;
+        lookup->hosts[i].ipv6.question.answer->count = 0;
+        lookup->hosts[i].ipv4.question.answer->count = 0;
+    }
 }
 
-/* All addresses that there are were told of. */
-static void settle(struct host_lookup *lookup)
+static void add_places(struct host_list *list, const struct host_list_host *host,
+                       const struct net_dns_answer *answer)
 {
-    if (!host_list_choose_places(lookup)) {
-        fail_for_memory(lookup);
-        return;
+    for (size_t i = 0; i < answer->count && list->count < HOST_LIST_ADDRESSES_MAX; i++) {
+        struct host_list_place *place = &list->places[list->count++];
+        memcpy(place->name, host->ipv6.question.name, sizeof place->name);
+        place->address = answer->records[i].address;
     }
-    if (lookup->list->count > 0)
-        return;
-    const struct host_list_question *failure = find_failure(lookup);
-    if (failure != NULL)
-        fail_by_answer(lookup, failure->question.type == NET_DNS_A ? "A" : "AAAA",
-                       failure->question.name, failure->question.answer);
-    else if (lookup->has_met_ourselves)
-        fail_for_loop(lookup);
-    else if (lookup->is_relay)
-        fail(lookup, 451, "4.4.4", "the relay %s has no address", lookup->name);
-    else
-        fail(lookup, 550, "5.4.4", "no mail host of %s has an address", lookup->name);
 }
 
-static void hear_addresses(struct net_dns_question *question)
+/* Families that this machine has a way by, or (is_last) the others. */
+static void add_host(struct host_lookup *lookup, const struct host_list_host *host, bool is_last)
 {
-    struct host_lookup *lookup = ((struct host_list_question *)question)->lookup;
-    lookup->open_count--;
-    if (question->answer != NULL)
-        note_answer(lookup, question->answer);
-    if (lookup->open_count > 0)
-        return;
-    bool is_whole = true;
+    if (lookup->self->no_ipv6 == is_last)
+        add_places(lookup->list, host, host->ipv6.question.answer);
+    if (lookup->self->no_ipv4 == is_last)
+        add_places(lookup->list, host, host->ipv4.question.answer);
+}
+
+static void set_ports(struct net_dns_answer *answer, unsigned port)
+{
+    in_port_t number = htons((uint16_t)port);
+    for (size_t i = 0; i < answer->count; i++) {
+        char *address = (char *)&answer->records[i].address.storage;
+        size_t offset = answer->records[i].address.storage.ss_family == AF_INET
+                            ? offsetof(struct sockaddr_in, sin_port)
+                            : offsetof(struct sockaddr_in6, sin6_port);
+        memcpy(address + offset, &number, sizeof number);
+    }
+}
+
+bool host_list_choose_places(struct host_lookup *lookup)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < lookup->host_count; i++) {
+        set_ports(lookup->hosts[i].ipv6.question.answer, lookup->port);
+        set_ports(lookup->hosts[i].ipv4.question.answer, lookup->port);
+    }
+    leave_out_ourselves(lookup);
     for (size_t i = 0; i < lookup->host_count; i++)
-        is_whole = is_whole && lookup->hosts[i].ipv4.question.answer != NULL &&
-                   lookup->hosts[i].ipv6.question.answer != NULL;
-    if (is_whole)
-        settle(lookup);
-    else
-        fail_for_memory(lookup);
-    finish(lookup);
-}
-
-static bool ask(struct host_lookup *lookup, struct host_list_question *asked, const char *name,
-                enum net_dns_type type, void (*told)(struct net_dns_question *question))
-{
-    struct fault fault = {0};
-    asked->lookup = lookup;
-    asked->question.type = type;
-    asked->question.told = told;
-    memmove(asked->question.name, name, strlen(name) + 1);
-    if (net_dns_ask(lookup->dns, &asked->question, &fault))
+        count += lookup->hosts[i].ipv6.question.answer->count +
+                 lookup->hosts[i].ipv4.question.answer->count;
+    if (count > HOST_LIST_ADDRESSES_MAX)
+        count = HOST_LIST_ADDRESSES_MAX;
+    if (count == 0)
         return true;
-    fail(lookup, 451, "4.4.3", "%s", fault.message);
-    return false;
-}
-
-static void drop_addresses(struct host_lookup *lookup)
-{
-    for (size_t i = 0; i < lookup->host_count; i++) {
-        net_dns_drop(lookup->dns, &lookup->hosts[i].ipv6.question);
-        net_dns_drop(lookup->dns, &lookup->hosts[i].ipv4.question);
-    }
-}
-
-/* Both families of all hosts at the same time. False: the answer is there already. */
-static bool ask_addresses(struct host_lookup *lookup)
-{
-    for (size_t i = 0; i < lookup->host_count; i++) {
-        struct host_list_host *host = &lookup->hosts[i];
-        const char *name = host->ipv6.question.name;
-        if (!ask(lookup, &host->ipv6, name, NET_DNS_AAAA, hear_addresses) ||
-            !ask(lookup, &host->ipv4, name, NET_DNS_A, hear_addresses)) {
-            drop_addresses(lookup);
-            return false;
-        }
-        lookup->open_count += 2;
-    }
+    lookup->list->places = calloc(count, sizeof *lookup->list->places);
+    if (lookup->list->places == NULL)
+        return false;
+    for (size_t i = 0; i < lookup->host_count; i++)
+        add_host(lookup, &lookup->hosts[i], false);
+    for (size_t i = 0; i < lookup->host_count; i++)
+        add_host(lookup, &lookup->hosts[i], true);
     return true;
-}
-
-/* The name itself is the only host. False: the answer is there already. */
-static bool ask_itself(struct host_lookup *lookup)
-{
-    if (!lookup->is_relay && host_list_is_our_name(lookup, lookup->name)) {
-        fail_for_loop(lookup);
-        return false;
-    }
-    lookup->hosts = calloc(1, sizeof *lookup->hosts);
-    if (lookup->hosts == NULL) {
-        fail_for_memory(lookup);
-        return false;
-    }
-    lookup->host_count = 1;
-    memcpy(lookup->hosts->ipv6.question.name, lookup->name, sizeof lookup->name);
-    return ask_addresses(lookup);
-}
-
-/* RFC 7505 3: the null MX says so when it stands alone; beside others it names no host. */
-static bool is_null_exchanger(const struct net_dns_answer *answer)
-{
-    for (size_t i = 0; i < answer->count; i++)
-        if (answer->records[i].name[0] != '\0')
-            return false;
-    return true;
-}
-
-static bool ask_exchangers_found(struct host_lookup *lookup, const struct net_dns_answer *answer)
-{
-    if (is_null_exchanger(answer)) {
-        /* RFC 7505 4.2. */
-        fail(lookup, 556, "5.1.10", "the domain %s takes no mail (null MX)", lookup->name);
-        return false;
-    }
-    if (!host_list_choose_hosts(lookup, answer)) {
-        fail_for_memory(lookup);
-        return false;
-    }
-    if (lookup->host_count == 0) {
-        fail_for_loop(lookup);
-        return false;
-    }
-    return ask_addresses(lookup);
-}
-
-/* False: the answer is there already. RFC 5321 5.1. */
-static bool go_on_with_exchangers(struct host_lookup *lookup, const struct net_dns_answer *answer)
-{
-    if (answer == NULL) {
-        fail_for_memory(lookup);
-        return false;
-    }
-    note_answer(lookup, answer);
-    switch (answer->status) {
-    case NET_DNS_FOUND:
-        return ask_exchangers_found(lookup, answer);
-    case NET_DNS_NO_DATA:
-        return ask_itself(lookup);
-    case NET_DNS_NO_NAME:
-        fail(lookup, 550, "5.1.2", "the domain %s does not exist", lookup->name);
-        return false;
-    case NET_DNS_FAILED:
-    case NET_DNS_BOGUS:
-        break;
-    }
-    fail_by_answer(lookup, "MX", lookup->name, answer);
-    return false;
-}
-
-static void hear_exchangers(struct net_dns_question *question)
-{
-    struct host_lookup *lookup = ((struct host_list_question *)question)->lookup;
-    if (!go_on_with_exchangers(lookup, question->answer))
-        finish(lookup);
-}
-
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3); of a relay the bare address too. */
-static bool parse_literal(const struct host_lookup *lookup, struct net_address *address)
-{
-    char text[sizeof lookup->name];
-    struct bytes name = bytes_from_string(lookup->name);
-    bool has_brackets = bytes_starts_with(name, BYTES("[")) && bytes_ends_with(name, BYTES("]"));
-    if (!has_brackets && !lookup->is_relay)
-        return false;
-    if (has_brackets)
-        name = bytes_slice(name, 1, name.length - 2);
-    if (bytes_starts_with_ignoring_case(name, BYTES("IPv6:")))
-        name = bytes_skip(name, strlen("IPv6:"));
-    snprintf(text, sizeof text, "%.*s", BYTES_FORMAT(name));
-    return net_address_parse(text, lookup->port, address);
-}
-
-static void take_literal(struct host_lookup *lookup, const struct net_address *address)
-{
-    struct host_list *list = lookup->list;
-    list->is_secure = false;
-    if (host_list_is_our_address(lookup, address)) {
-        fail_for_loop(lookup);
-        return;
-    }
-    list->places = calloc(1, sizeof *list->places);
-    if (list->places == NULL) {
-        fail_for_memory(lookup);
-        return;
-    }
-    list->count = 1;
-    list->places->address = *address;
-    memcpy(list->places->name, lookup->name, sizeof list->places->name);
-}
-
-/* False: the answer is there already. */
-static bool begin(struct host_lookup *lookup)
-{
-    struct net_address address;
-    if (parse_literal(lookup, &address)) {
-        take_literal(lookup, &address);
-        return false;
-    }
-    if (lookup->name[0] == '[') {
-        fail(lookup, lookup->is_relay ? 451 : 550, lookup->is_relay ? "4.1.2" : "5.1.2",
-             "%s is no address that mail can be sent to", lookup->name);
-        return false;
-    }
-    if (lookup->is_relay)
-        return ask_itself(lookup);
-    return ask(lookup, &lookup->exchangers, lookup->name, NET_DNS_MX, hear_exchangers);
-}
-
-struct host_lookup *host_lookup_new(struct net_dns *dns, const struct host_list_self *self,
-                                    struct bytes route, const struct relay *relay, uint32_t random,
-                                    void (*told)(struct host_lookup *lookup, void *context),
-                                    void *context, struct fault *fault)
-{
-    struct bytes name = relay->host == NULL ? route : bytes_from_string(relay->host);
-    if (bytes_is_empty(name) || name.length > RELAY_HOST_MAX) {
-        fault_set(fault, FAULT_SYNTAX, "a host's name is empty or too long");
-        return NULL;
-    }
-    struct host_lookup *lookup = calloc(1, sizeof *lookup);
-    struct host_list *list = calloc(1, sizeof *list);
-    if (lookup == NULL || list == NULL) {
-        free(lookup);
-        free(list);
-        fault_set_memory(fault);
-        return NULL;
-    }
-    list->is_secure = true;
-    list->lifetime = HOST_LIST_MEMORY_SECONDS;
-    *lookup = (struct host_lookup){.dns = dns,
-                                   .self = self,
-                                   .told = told,
-                                   .context = context,
-                                   .port = relay->port,
-                                   .is_relay = relay->host != NULL,
-                                   .random = random,
-                                   .list = list};
-    memcpy(lookup->name, name.data, name.length);
-    if (!begin(lookup))
-        finish(lookup);
-    return lookup;
 }

@@ -99,8 +99,9 @@ static bool context_fault(const struct net_dns *dns, int error, const char *what
                      "libunbound cannot %s: %s", what, dns->library.ub_strerror(error));
 }
 
-/* Whom to ask. */
-static bool choose_servers(const struct net_dns *dns, struct ub_ctx *context, struct fault *fault)
+/* Whom to ask; *is_root: the root servers and so on, ourselves. */
+static bool choose_servers(const struct net_dns *dns, struct ub_ctx *context, bool *is_root,
+                           struct fault *fault)
 {
     const struct net_dns_library *library = &dns->library;
     const struct net_dns_options *options = dns->options;
@@ -114,23 +115,21 @@ static bool choose_servers(const struct net_dns *dns, struct ub_ctx *context, st
     }
     if (options->server_count == 0) {
         /* Without these files the root servers are asked, and nobody has a name by hand. */
-        library->ub_ctx_resolvconf(context, NULL);
+        *is_root = library->ub_ctx_resolvconf(context, NULL) != UB_NOERROR;
         library->ub_ctx_hosts(context, NULL);
     }
     return true;
 }
 
-/* With which key, if any, the root of all names signs. */
-static bool choose_anchor(const struct net_dns *dns, struct ub_ctx *context, struct fault *fault)
+/* With which key, if any, the root of all names signs. Resolvers of others may leave signatures
+   out, and every answer would be taken for forged: there it is for the administrator to say. */
+static bool choose_anchor(const struct net_dns *dns, struct ub_ctx *context, bool is_root,
+                          struct fault *fault)
 {
     const char *file = dns->options->trust_anchor_file;
-    if (file == NULL) {
-        /* Who knows all names himself signs with a key of his own, if he does. */
-        for (size_t i = 0; i < sizeof ANCHOR_FILES / sizeof *ANCHOR_FILES; i++)
-            if (file == NULL && !dns->options->is_authoritative &&
-                access(ANCHOR_FILES[i], R_OK) == 0)
-                file = ANCHOR_FILES[i];
-    }
+    for (size_t i = 0; is_root && i < sizeof ANCHOR_FILES / sizeof *ANCHOR_FILES; i++)
+        if (file == NULL && access(ANCHOR_FILES[i], R_OK) == 0)
+            file = ANCHOR_FILES[i];
     int error = file == NULL ? UB_NOERROR : dns->library.ub_ctx_add_ta_file(context, file);
     return error == UB_NOERROR || context_fault(dns, error, file, fault);
 }
@@ -149,7 +148,9 @@ static bool set_up(const struct net_dns *dns, struct ub_ctx *context, struct fau
     int error = library->ub_ctx_async(context, true);
     if (error != UB_NOERROR)
         return context_fault(dns, error, "have a thread", fault);
-    if (!choose_servers(dns, context, fault) || !choose_anchor(dns, context, fault))
+    bool is_root = false;
+    if (!choose_servers(dns, context, &is_root, fault) ||
+        !choose_anchor(dns, context, is_root, fault))
         return false;
     for (size_t i = 0; i < sizeof SPECIAL_NAMES / sizeof *SPECIAL_NAMES; i++) {
         error = library->ub_ctx_zone_remove(context, SPECIAL_NAMES[i]);

@@ -32,7 +32,9 @@ struct net_dns_options {
     /* The servers know all names themselves and answer without recursion (a name server of a test
        or of a closed network). */
     bool is_authoritative;
-    const char *trust_anchor_file; /* DNSSEC's root key; NULL = the system's, if there is one */
+    /* DNSSEC's root key; NULL: the system's, if there is one and the root servers are asked, else
+       nothing is validated (resolvers may leave signatures out). */
+    const char *trust_anchor_file;
 };
 
 enum net_dns_status {

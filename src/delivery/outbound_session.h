@@ -70,8 +70,8 @@ struct outbound_event {
     enum reply_judge_phase phase; /* where it was */
     struct ph_reply reply;        /* code 0 = none; borrowed until the next call */
     const char *text;             /* in plain words: reply or our own; borrowed likewise */
-    bool is_orderly;              /* QUIT was said by us, the far end closed an idle session, or
-                                     our own loop ends: nobody has failed */
+    bool is_orderly;              /* QUIT was said by us, the far end closed a session that had sent
+                                     a letter and was idle, or our own loop ends: nobody has failed */
     bool is_tls_failure;          /* TLS did not come about: in clear it may work */
 };
 

@@ -285,8 +285,7 @@ static void note_lost_connection(struct outbound_session *session)
 void outbound_session_dialogue_end(struct outbound_session *session, enum engine_end how,
                                    int64_t now)
 {
-    bool was_idle = session->step == OUTBOUND_SESSION_IS_READY &&
-                    outbound_session_dialogue_unfinished(session) == 0;
+    bool was_idle = session->letter_count > 0 && outbound_session_dialogue_unfinished(session) == 0;
     session->is_ours |=
         how == ENGINE_END_STOP ||
         (session->is_quitting && outbound_session_dialogue_unfinished(session) == 0);

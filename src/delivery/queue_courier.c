@@ -465,7 +465,11 @@ static void hear_letter_ended(struct queue_courier *courier, struct queue_letter
 
 static void hear_ended(struct queue_courier *courier, const struct outbound_event *event)
 {
-    if (courier->state == QUEUE_COURIER_CONNECTS) {
+    /* A host that takes the connection and ends it without a letter is as good as down. */
+    bool is_useless = courier->state == QUEUE_COURIER_CONNECTS ||
+                      (courier->state == QUEUE_COURIER_SENDS && courier->given == 0);
+    if (is_useless && !event->is_orderly) {
+        leave_idle(courier);
         leave_place(courier, event);
         return;
     }

@@ -393,10 +393,26 @@ static void host_that_ends_an_idle_session(void **state)
         assert_true(outbound_lab_start(lab));
         outbound_lab_await(lab, "ready\n");
         scripted_server_go_on(server);
-        outbound_lab_await(lab, "ready\nend lost 0 orderly the host closed the connection\n");
+        outbound_lab_await(lab, "ready\nend lost 0 the host closed the connection\n");
         scripted_server_finish(server);
         outbound_lab_close(lab);
     }
+}
+
+static void host_that_ends_a_session_behind_a_letter(void **state)
+{
+    (void)state;
+    struct scripted_server *server =
+        scripted_server_start(SCRIPTED_LOOPBACK, HELLO TAKES_ONE "W:\nS: 421 4.4.2 Idle\n");
+    struct outbound_lab *lab = outbound_lab_new(scripted_server_address(server),
+                                                &(struct outbound_lab_options){.stays = true});
+    outbound_lab_letter(lab, "one", 1, BYTES(LETTER));
+    assert_true(outbound_lab_start(lab));
+    outbound_lab_await(lab, "Kept\n");
+    scripted_server_go_on(server);
+    outbound_lab_await(lab, "Kept\nend lost 0 orderly the host closed the connection\n");
+    scripted_server_finish(server);
+    outbound_lab_close(lab);
 }
 
 static void host_that_never_says_goodbye(void **state)
@@ -545,6 +561,7 @@ int main(void)
         cmocka_unit_test(replies_come_in_pieces),
         cmocka_unit_test(refusal_in_the_middle_of_a_body_is_heard),
         cmocka_unit_test(host_that_ends_an_idle_session),
+        cmocka_unit_test(host_that_ends_a_session_behind_a_letter),
         cmocka_unit_test(host_that_never_says_goodbye),
         cmocka_unit_test(session_is_freed_at_any_time),
         cmocka_unit_test(session_that_is_not_ready_ends_at_once),

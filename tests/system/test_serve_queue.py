@@ -3,9 +3,12 @@
 import base64
 import email
 import email.policy
+import glob
 import json
 import poplib
+import shutil
 import smtplib
+import tempfile
 import time
 import uuid
 
@@ -257,7 +260,7 @@ def test_the_host_that_the_names_say(server, world, domain, number):
 def test_ipv6_comes_first(server, world):
     good, other = world.host_at("::1"), world.host(1)
     try:
-        submit(server, "somebody@bothfamilies.test")
+        submit(server, "somebody@ipv6first.test")
         arrived(good)
         assert not other.letters
         wait_until_gone(server)
@@ -643,3 +646,19 @@ def test_who_says_nothing_is_left(house, world, posthorn_program, tmp_path):
     submit(made, f"somebody@{silent.domain}")
     wait_until(lambda: silent.connections == 1, "a connection", PATIENCE)
     assert made.stop(20) == 0
+
+
+def test_a_user_of_no_importance_sends(house, world, posthorn_program, tmp_path):
+    """Names are looked up and mail is sent when root was given up."""
+    with tempfile.TemporaryDirectory(prefix="phqueue", dir="/var/tmp") as directory:
+        made = prepare(house, posthorn_program, world, directory, user="nobody")
+        # Root reads its configuration in a place of its own.
+        made.file = tmp_path / "posthorn.conf"
+        made.configure()
+        for path in (directory, *glob.glob(directory + "/*.db*")):
+            shutil.chown(path, "nobody", "nogroup")
+        made.start()
+        host = world.host()
+        letter = submit(made, f"somebody@{host.domain}")
+        assert_same(arrived(host)[0], letter)
+        assert made.stop() == 0

@@ -63,6 +63,7 @@ halfhomeless.test. IN MX 10 nowhere.homeless.test.
 halfhomeless.test. IN MX 20 mx1.far.test.
 noexchanger.test. IN A 127.0.1.1
 bothfamilies.test. IN MX 10 both.far.test.
+ipv6first.test. IN MX 10 both.far.test.
 both.far.test. IN AAAA ::1
 both.far.test. IN A 127.0.1.1
 manyaddresses.test. IN A {nobody}

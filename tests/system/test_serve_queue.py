@@ -53,16 +53,19 @@ def far_servers(world):
     world.start_opensmtpd()
 
 
-def prepare(house, program, world, directory, **settings):
+def prepare(house, program, world, directory, store=None, **settings):
     options = {**world.options(), "allow_clear_login": ("submission", "pop3"), "queue_retry_time": "1s", **settings}
-    made = Posthorn(program, directory, house.ports, **options)
+    made = Posthorn(program, directory, house.ports, store=store, **options)
+    if store is not None:
+        made.admin("store", "migrate")
     made.add_account(ANN, PASSWORD)
     return made
 
 
-@pytest.fixture(scope="module")
-def running(house, world, posthorn_program, tmp_path_factory):
-    made = prepare(house, posthorn_program, world, tmp_path_factory.mktemp("queue"))
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def running(request, house, world, posthorn_program, tmp_path_factory):
+    store = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else None
+    made = prepare(house, posthorn_program, world, tmp_path_factory.mktemp("queue"), store)
     # The address at which the world finds us.
     made.configure(listen_smtp=(*made.settings["listen-smtp"], f"{OURSELVES}:{world.port}"))
     made.start()

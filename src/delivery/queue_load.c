@@ -143,6 +143,17 @@ static bool take_entry(struct queue_load *load, const struct load_entry *entry)
 
 static void submit_step(struct queue_load *load);
 
+/* All that waits is known. */
+static void tell_loaded(const struct queue_load *load)
+{
+    struct log_line line;
+    log_begin(&line, load->runner->options.log, LOG_LEVEL_INFO, "queue.loaded");
+    log_number(&line, "letters", (int64_t)queue_plan_count(load->runner->plan));
+    if (queue_plan_is_cut(load->runner->plan))
+        log_string(&line, "note", "the rest waits until there is room");
+    log_end(&line);
+}
+
 static void over(struct queue_load *load)
 {
     load->is_under_way = false;
@@ -172,7 +183,10 @@ static void step_done(struct loop_task *task)
     bool were_routes = !load->is_routes_read;
     load->is_routes_read = true;
     queue_runner_go_on(runner);
-    if (runner->is_stopping || runner->is_over || is_full || (!were_routes && load->is_last))
+    bool is_last = is_full || (!were_routes && load->is_last);
+    if (is_last)
+        tell_loaded(load);
+    if (runner->is_stopping || runner->is_over || is_last)
         over(load);
     else
         submit_step(load);

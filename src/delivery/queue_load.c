@@ -125,7 +125,7 @@ static void run_step(struct worker_job *job, void *context)
         return;
     }
     if (load->after == 0 && !load->is_routes_read)
-        load->is_done = store_outbound_routes_list(context, note_route, load, &load->fault);
+        load->is_done = store_outbound_route_list(context, note_route, load, &load->fault);
     else
         load->is_done = read_entries(load, context);
 }

@@ -220,7 +220,7 @@ static bool write_outbound(struct db *db, const struct store_delivery *delivery,
                            db_text(delivery->sender), db_text(delivery->envelope_id),
                            db_number(delivery->return_content), db_number(delivery->body_kind),
                            db_number(delivery->is_utf8), db_bytes(delivery->far_prefix),
-                           db_number(store_outbound_runner(delivery->store)),
+                           db_number(store_outbound_lease_runner(delivery->store)),
                            db_number(delivery->received), db_number(store_self(delivery->store))),
                  fault))
         return false;

@@ -181,8 +181,8 @@ struct store_outbound_route {
     int64_t failed; /* when */
 };
 typedef bool store_each_outbound_route(void *context, const struct store_outbound_route *route);
-bool store_outbound_routes_list(struct db *db, store_each_outbound_route *each, void *context,
-                                struct fault *fault);
+bool store_outbound_route_list(struct db *db, store_each_outbound_route *each, void *context,
+                               struct fault *fault);
 
 /* Writes it, or with failures = 0 forgets it. */
 struct store_outbound_route_job {

@@ -9,7 +9,7 @@
     "m.owner IN (SELECT w.id FROM outbound_runner w WHERE w.process = " p ")"
 
 /* Whose is what this process puts into the queue; 0 = nobody's, until some runner finds it. */
-int64_t store_outbound_runner(struct store *store);
+int64_t store_outbound_lease_runner(struct store *store);
 
 /* Behind the commit: what the delivery put into the queue. */
 void store_outbound_watch_tell(struct store *store, const struct store_delivery *delivery);

@@ -9,7 +9,7 @@ enum {
 
 #define NOW "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
 
-int64_t store_outbound_runner(struct store *store)
+int64_t store_outbound_lease_runner(struct store *store)
 {
     return atomic_load(&store->outbound_runner);
 }
@@ -107,7 +107,7 @@ static bool leave(struct db *db, const struct store_outbound_lease *lease, struc
 
 static bool stay(struct db *db, struct store_outbound_lease *lease, struct fault *fault)
 {
-    int64_t runner = store_outbound_runner(lease->store);
+    int64_t runner = store_outbound_lease_runner(lease->store);
     bool is_alive = false;
     uint64_t taken;
     uint64_t adopted;

@@ -5,8 +5,8 @@ enum {
     WEIGHT_OF_ROUTE = 512 /* bytes that it writes, about */
 };
 
-bool store_outbound_routes_list(struct db *db, store_each_outbound_route *each, void *context,
-                                struct fault *fault)
+bool store_outbound_route_list(struct db *db, store_each_outbound_route *each, void *context,
+                               struct fault *fault)
 {
     static const struct db_statement list = {
         "SELECT route, resting_until, failures, code, reason, failed FROM outbound_route "

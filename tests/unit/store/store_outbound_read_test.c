@@ -374,12 +374,12 @@ static void routes_in_trouble_are_kept(void **state)
     set_route(fixture, "y.org", 1, BYTES("go away"));
     set_route(fixture, "x.org", 2, BYTES("\xff\0\xc3\xa9z"));
     set_route(fixture, "y.org", 3, BYTES("go"));
-    assert_true(store_outbound_routes_list(fixture->reader, write_route, &text, &fault));
+    assert_true(store_outbound_route_list(fixture->reader, write_route, &text, &fault));
     assert_bytes(buffer_bytes(&text), "x.org 5 2 421 ??\xc3\xa9z 3;y.org 5 3 421 go 3;");
     set_route(fixture, "x.org", 0, BYTES(""));
     set_route(fixture, "z.org", 0, BYTES(""));
     buffer_reset(&text);
-    assert_true(store_outbound_routes_list(fixture->reader, write_route, &text, &fault));
+    assert_true(store_outbound_route_list(fixture->reader, write_route, &text, &fault));
     assert_bytes(buffer_bytes(&text), "y.org 5 3 421 go 3;");
 }
 

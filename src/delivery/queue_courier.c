@@ -96,7 +96,7 @@ static bool may_take_more(const struct queue_courier *courier)
 {
     const struct queue_runner *runner = courier->runner;
     return !runner->is_stopping && !runner->is_over && !courier->is_reading &&
-           runner->unwritten < QUEUE_RUNNER_UNWRITTEN_MAX &&
+           queue_runner_is_leased(runner) && runner->unwritten < QUEUE_RUNNER_UNWRITTEN_MAX &&
            (courier->relay.letters == 0 ||
             courier->given + courier->ready_count < courier->relay.letters);
 }
@@ -582,6 +582,7 @@ static void looked_up(struct loop_task *task)
 {
     struct queue_courier *courier =
         (struct queue_courier *)((char *)task - offsetof(struct queue_courier, looked_up));
+    courier->is_looked_up = false;
     courier->hosts = host_lookup_take(courier->lookup);
     host_lookup_free(courier->lookup);
     courier->lookup = NULL;
@@ -593,6 +594,7 @@ static void hear_lookup(struct host_lookup *lookup, void *context)
 {
     struct queue_courier *courier = context;
     (void)lookup;
+    courier->is_looked_up = true;
     loop_post(courier->runner->options.loop, &courier->looked_up);
 }
 
@@ -639,6 +641,9 @@ void queue_courier_end_all(struct queue_runner *runner)
     struct queue_courier *next;
     for (struct queue_courier *courier = runner->couriers; courier != NULL; courier = next) {
         next = courier->next;
+        /* What the look-up found is on its way, and ends it when it comes. */
+        if (courier->is_looked_up)
+            continue;
         if (courier->state == QUEUE_COURIER_LOOKS_UP) {
             host_lookup_free(courier->lookup);
             courier->lookup = NULL;

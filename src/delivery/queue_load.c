@@ -201,6 +201,8 @@ static void submit_step(struct queue_load *load)
 
 void queue_load_begin(struct queue_load *load)
 {
+    if (load->runner->is_stopping || load->runner->is_over)
+        return;
     if (load->is_under_way) {
         load->is_wanted_again = true;
         return;

@@ -163,6 +163,8 @@ uint32_t queue_runner_random(void)
 
 void queue_runner_submit(struct queue_runner *runner, struct worker_job *job)
 {
+    if (runner->is_over)
+        return;
     runner->jobs++;
     worker_submit(runner->options.workers, job);
 }
@@ -299,9 +301,10 @@ static void lease_told(struct loop_task *task)
     queue_runner_go_on(runner);
 }
 
-static bool is_leased(const struct queue_runner *runner, int64_t now)
+bool queue_runner_is_leased(const struct queue_runner *runner)
 {
-    return !store_is_shared(runner->options.store) || now < runner->leased_until;
+    return !store_is_shared(runner->options.store) ||
+           loop_now(runner->options.loop) < runner->leased_until;
 }
 
 /* ---- the turn ---- */
@@ -347,7 +350,7 @@ static void do_by_clock(struct queue_runner *runner, int64_t now)
         runner->next_look = now + QUEUE_RUNNER_PACE;
         queue_load_look(runner->load);
     }
-    if (now >= runner->next_sweep && is_leased(runner, now)) {
+    if (now >= runner->next_sweep && queue_runner_is_leased(runner)) {
         runner->next_sweep = now + runner->sweep_pace;
         queue_sweep_begin(runner->sweep, queue_runner_now(runner));
     }
@@ -357,7 +360,7 @@ static void serve(struct queue_runner *runner)
 {
     int64_t now = loop_now(runner->options.loop);
     do_by_clock(runner, now);
-    bool may = is_leased(runner, now) && runner->unwritten < QUEUE_RUNNER_UNWRITTEN_MAX;
+    bool may = queue_runner_is_leased(runner) && runner->unwritten < QUEUE_RUNNER_UNWRITTEN_MAX;
     struct queue_plan_route *route;
     while (may && (route = queue_plan_next_route(runner->plan, queue_runner_now(runner))) != NULL)
         give_connection(runner, route);

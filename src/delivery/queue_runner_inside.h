@@ -131,6 +131,7 @@ struct queue_courier {
     struct outbound_session *session;
     struct loop_task told;
     struct loop_task looked_up;
+    bool is_looked_up; /* that task is posted */
 
     struct worker_job reading;
     bool is_reading;
@@ -221,9 +222,13 @@ struct queue_runner {
 /* Letters and connections are given as far as that goes, in the loop's next turn. */
 void queue_runner_go_on(struct queue_runner *runner);
 
-/* A worker's job on its way and back again: counted, so that the end waits for it. */
+/* A worker's job on its way and back again: counted, so that the end waits for it. Once the runner
+   is over there are no workers, and what it was for stays where it is. */
 void queue_runner_submit(struct queue_runner *runner, struct worker_job *job);
 void queue_runner_job_back(struct queue_runner *runner);
+
+/* What the store says is ours still is, as far as is known. */
+bool queue_runner_is_leased(const struct queue_runner *runner);
 
 /* A courier's connection is no more: the plan hears how it went, and what is known of the route is
    written down, where it is in trouble or was. */

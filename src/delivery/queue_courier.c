@@ -117,7 +117,9 @@ static bool read_ahead(struct queue_courier *courier)
         most = courier->relay.letters - courier->given - (unsigned)courier->ready_count;
     while (count < most &&
            queue_plan_next_letter(runner->plan, courier->route, now, &message, &later)) {
-        struct queue_letter *letter = queue_letter_new(runner, courier, message);
+        struct queue_letter *letter = queue_sweep_has(runner->sweep, message)
+                                          ? NULL
+                                          : queue_letter_new(runner, courier, message);
         if (letter == NULL || !queue_letter_take(letter)) {
             queue_letter_free(letter);
             queue_plan_letter_ended(runner->plan, courier->route, message, now + 1000000);
@@ -354,6 +356,8 @@ static void send_more(struct queue_courier *courier)
     while (courier->wanted > 0 && courier->ready != NULL)
         give(courier, take_ready(courier));
     bool is_more = read_ahead(courier);
+    if (is_more)
+        leave_idle(courier);
     if (is_more || courier->in_hand > 0 || courier->is_idle)
         return;
     if (courier->relay.letters > 0 && courier->given >= courier->relay.letters)

@@ -396,17 +396,39 @@ static void run_report(struct worker_job *job, void *context)
     letter->mail = report_mail_new(&place, &report, &letter->fault);
 }
 
+/* Who is to be told of waits for the next report: nobody's failure goes unheard, and who has the
+   letter does not get it again. */
+static void conclude_unreported(struct queue_letter *letter)
+{
+    const struct retry_times *times = &letter->runner->options.times;
+    int64_t now = queue_runner_now(letter->runner);
+    uint32_t random = queue_runner_random();
+    if (letter->courier == NULL) {
+        over(letter);
+        return;
+    }
+    for (size_t i = 0; i < letter->letter.recipient_count; i++) {
+        struct store_outbound_result *result = &letter->results[i];
+        result->is_warned = false;
+        if (result->outcome != STORE_OUTBOUND_DONE || result->code / 100 == 2)
+            continue;
+        result->outcome = STORE_OUTBOUND_DEFERRED;
+        result->due = retry_next(times, letter->letter.created, now,
+                                 letter->letter.recipients[i].attempts + 1, random);
+        if (letter->due == 0 || result->due < letter->due)
+            letter->due = result->due;
+    }
+    write_down(letter);
+}
+
 static void reported(struct loop_task *task)
 {
     struct queue_letter *letter = letter_of_job(task);
     struct queue_runner *runner = letter->runner;
     queue_runner_job_back(runner);
     if (letter->mail == NULL) {
-        /* Nothing is written: a letter that nobody hears of again would be lost. */
         queue_runner_tell_trouble(runner, "queue.report-failed", &letter->fault);
-        letter->due = retry_next(&runner->options.times, letter->letter.created,
-                                 queue_runner_now(runner), 1, queue_runner_random());
-        over(letter);
+        conclude_unreported(letter);
         return;
     }
     if (report_mail_objection(letter->mail) != NULL) {

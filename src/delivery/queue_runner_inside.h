@@ -178,6 +178,8 @@ bool queue_load_is_under_way(const struct queue_load *load);
 struct queue_sweep;
 struct queue_sweep *queue_sweep_new(struct queue_runner *runner, struct fault *fault);
 void queue_sweep_free(struct queue_sweep *sweep);
+/* It is in the sweep's hands: what a courier does with it would be done twice. */
+bool queue_sweep_has(const struct queue_sweep *sweep, int64_t message);
 void queue_sweep_begin(struct queue_sweep *sweep, int64_t now);
 void queue_sweep_letter_over(struct queue_sweep *sweep, struct queue_letter *letter);
 

@@ -92,6 +92,7 @@ static void read_done(struct loop_task *task)
         (struct queue_sweep *)((char *)task - offsetof(struct queue_sweep, job.done));
     queue_runner_job_back(sweep->runner);
     struct queue_letter *letter = sweep->letter;
+    sweep->is_held_up |= !letter->is_read;
     if (!letter->is_read)
         queue_runner_tell_trouble(sweep->runner, "queue.read-failed", &letter->fault);
     if (letter->is_read && letter->is_found && !sweep->runner->is_stopping) {
@@ -106,6 +107,9 @@ void queue_sweep_letter_over(struct queue_sweep *sweep, struct queue_letter *let
 {
     bool is_more = letter->finish.job.is_done && letter->finish.is_ours &&
                    letter->letter.recipient_count == STORE_OUTBOUND_RECIPIENTS_MAX;
+    /* Late ones that could not be told of are looked at again. */
+    if (letter->letter.recipient_count > 0 && !letter->finish.job.is_done)
+        sweep->is_held_up = true;
     drop_letter(sweep);
     if (is_more)
         sweep->index--; /* the same message has more of them */
@@ -179,6 +183,11 @@ static void submit_find(struct queue_sweep *sweep)
     sweep->job = (struct worker_job){
         .run = run_find, .done = {.run = found}, .loop = sweep->runner->options.loop};
     queue_runner_submit(sweep->runner, &sweep->job);
+}
+
+bool queue_sweep_has(const struct queue_sweep *sweep, int64_t message)
+{
+    return sweep->letter != NULL && sweep->letter->message == message;
 }
 
 void queue_sweep_begin(struct queue_sweep *sweep, int64_t now)

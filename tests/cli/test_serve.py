@@ -424,7 +424,7 @@ class DevTest(ServerCase):
 class StartTest(ServerCase):
     def free_offset(self):
         for offset in range(7000, 50000, 997):
-            if all(is_free(port + offset) for port in (2525, 2587, 2465, 2110, 2995, 2143, 2993)):
+            if all(is_free(port + offset) for port in (2525, 2587, 2465, 2110, 2995, 2143, 2993, 2625)):
                 return offset
         return self.fail("no free ports")
 
@@ -452,12 +452,17 @@ class StartTest(ServerCase):
 
     def test_the_first_letter_and_the_second(self):
         offset = self.free_offset()
-        for count in ("1 letter in", "2 letters in"):
+        # The second start finds the first letter, and the report on the one that came back.
+        for count in ("1 letter in", "3 letters in"):
             done = self.call([str(SOURCE / "script" / "start"), "--once", "--data", str(self.home / "data"),
                               "--port-offset", str(offset)], b"", {"POSTHORN": program.PATH}, {})
             self.assertEqual(done.status, EX_OK, str(done))
             self.assertIn("Subject: The first letter", done.output)
             self.assertIn(count, done.output)
+            self.assertIn("bob@far.example was delivered: ", done.output)
+            self.assertIn("nobody@far.example was returned: ", done.output)
+            self.assertIn("Subject: Not delivered: To nobody@far.example", done.output)
+            self.assertIn("The queue is empty.", done.output)
 
 
 def is_free(port):

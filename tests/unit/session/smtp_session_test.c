@@ -789,6 +789,53 @@ static void ends_when_the_server_does(void **state)
     assert_int_equal(house_count(house, "bob@home.example"), 1);
 }
 
+/* RFC 6409 and the limits of an hour: by recipient, by message, and once more by the commit. */
+static void puts_off_who_sends_too_much(void **state)
+{
+    struct house *house = *state;
+    struct caller caller;
+    struct session_limits limits = {.sending = {.messages = 2, .recipients = 3}};
+    session_services_change_limits(&house->services, &limits);
+    caller = call_as_ann(house);
+    caller_ask(&caller, "MAIL FROM:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<a@far.example>\r\n", "250 2.1.5");
+    caller_ask(&caller, "RCPT TO:<b@far.example>\r\n", "250 2.1.5");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    caller_ask(&caller, "Subject: 1\r\n\r\n.\r\n", "250 2.0.0");
+    caller_ask(&caller, "MAIL FROM:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<a@far.example>\r\n", "250 2.1.5");
+    caller_ask(&caller, "RCPT TO:<b@far.example>\r\n", "452 4.7.1");
+    /* Mail that stays here is not counted. */
+    caller_ask(&caller, "RCPT TO:<bob@home.example>\r\n", "250 2.1.5");
+    caller_ask(&caller, "DATA\r\n", "354 ");
+    caller_ask(&caller, "Subject: 2\r\n\r\n.\r\n", "250 2.0.0");
+    caller_ask(&caller, "MAIL FROM:<ann@home.example>\r\n", "250 ");
+    caller_ask(&caller, "RCPT TO:<a@far.example>\r\n", "452 4.7.1");
+    caller_ask(&caller, "RCPT TO:<bob@home.example>\r\n", "250 2.1.5");
+    quit(&caller);
+}
+
+/* Two that begin side by side see the same count: the commit lets one of them through. */
+static void counts_again_with_the_commit(void **state)
+{
+    struct house *house = *state;
+    struct caller first, second;
+    struct session_limits limits = {.sending = {.messages = 1}};
+    session_services_change_limits(&house->services, &limits);
+    first = call_as_ann(house);
+    second = call_as_ann(house);
+    struct caller *both[] = {&first, &second};
+    for (size_t i = 0; i < 2; i++) {
+        caller_ask(both[i], "MAIL FROM:<ann@home.example>\r\n", "250 ");
+        caller_ask(both[i], "RCPT TO:<a@far.example>\r\n", "250 2.1.5");
+        caller_ask(both[i], "DATA\r\n", "354 ");
+    }
+    caller_ask(&first, "Subject: 1\r\n\r\n.\r\n", "250 2.0.0");
+    caller_ask(&second, "Subject: 2\r\n\r\n.\r\n", "452 4.7.1");
+    quit(&first);
+    quit(&second);
+}
+
 static void takes_new_limits_for_new_connections(void **state)
 {
     struct house *house = *state;
@@ -880,6 +927,8 @@ static const struct CMUnitTest tests[] = {
     HOUSE_TEST(survives_logins_without_memory),
     HOUSE_TEST(survives_the_end_in_mid_delivery),
     HOUSE_TEST(ends_when_the_server_does),
+    HOUSE_TEST(puts_off_who_sends_too_much),
+    HOUSE_TEST(counts_again_with_the_commit),
     HOUSE_TEST(takes_new_limits_for_new_connections),
     DEV_TEST(dev_makes_every_mailbox),
     DEV_TEST(dev_lets_everybody_send_as_anybody),

@@ -31,7 +31,9 @@ enum {
     MESSAGES_MAX = 24,
     RECIPIENTS_MAX = 32,
     TIMES_MANY = 700,  /* a body many times */
-    SMALL_SIZE = 2000, /* the small limit */
+    SMALL_SIZE = 5000, /* the small limit */
+    /* Of a body as it goes out: a server with the small limit reads so much away, and goes on. */
+    LARGEST_SIZE = SMTP_SERVER_CHUNK_DROPPED * SMALL_SIZE,
     FEW_RECIPIENTS = 3,
     PIECE_MAX = 5000 /* bytes that arrive at once */
 };
@@ -414,10 +416,12 @@ static void fill_body(struct message *message, struct bytes letters, struct byte
 {
     size_t times = has_letter(letters, 'Z') ? TIMES_MANY : 1;
     struct ph_body *body = &message->transaction.body;
+    size_t size = 0; /* with CRLF for each line end that stands alone */
     message->body = BUFFER(TEXT_LIMIT);
     for (; times > 0; times--) {
-        for (size_t i = 0; i < field.length; i++) {
+        for (size_t i = 0; i < field.length && size + 2 <= LARGEST_SIZE; i++) {
             char c = field.data[i];
+            size += c == '|' || c == '~' || c == '^' ? 2 : 1;
             if (c == '|')
                 buffer_append(&message->body, BYTES("\r\n"));
             else

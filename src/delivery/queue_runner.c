@@ -11,8 +11,10 @@
 #include "delivery/queue_runner_inside.h"
 
 enum {
-    NEWS_MAX = 100 * 1000,    /* entries that wait for the loop; past it the store is read */
-    TROUBLE_PACE = 60 * 1000, /* milliseconds between two log lines of trouble */
+    NEWS_MAX = 100 * 1000,         /* entries that wait for the loop; past it the store is read */
+    TROUBLE_PACE = 60 * 1000,      /* milliseconds between two log lines of trouble */
+    FORGET_PACE = 60 * 60 * 1000,  /* and between looks for old notes of routes without mail */
+    FORGET_SECONDS = 24 * 60 * 60, /* that such a note is kept */
     LEASE_PACE = STORE_OUTBOUND_LEASE_MILLISECONDS / 6,
     LEASE_TRUST = STORE_OUTBOUND_LEASE_MILLISECONDS * 3 / 4 /* behind the last renewal */
 };
@@ -235,6 +237,11 @@ static void write_note(struct queue_runner *runner, struct route_note *note,
         .text = bytes_from_string(note->failure.text),
         .failed = queue_runner_now(runner),
     };
+    int64_t now = loop_now(runner->options.loop);
+    if (now >= runner->next_forget) {
+        runner->next_forget = now + FORGET_PACE;
+        note->job.forget_before = queue_runner_now(runner) - (int64_t)FORGET_SECONDS * 1000 * 1000;
+    }
     runner->jobs++;
     store_outbound_route_submit(&note->job);
 }

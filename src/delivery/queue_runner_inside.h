@@ -207,6 +207,7 @@ struct queue_runner {
     int64_t next_lease;
     int64_t next_look;
     int64_t next_sweep;
+    int64_t next_forget;
 
     struct queue_courier *couriers;
     size_t courier_count;

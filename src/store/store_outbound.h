@@ -189,6 +189,8 @@ struct store_outbound_route_job {
     struct store_job job; /* set by submit, but for done */
     struct store *store;
     struct store_outbound_route route;
+    int64_t forget_before; /* other routes that failed last before it and have no mail are
+                              forgotten; 0 = none */
 };
 void store_outbound_route_submit(struct store_outbound_route_job *job);
 

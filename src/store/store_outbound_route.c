@@ -37,7 +37,17 @@ static bool forget(struct db *db, struct bytes route, struct fault *fault)
     return db_send(db, &remove, DB_VALUES(db_text(route)), fault);
 }
 
-static bool run(struct store_job *job, struct db *db, struct fault *fault)
+static bool forget_old(struct db *db, int64_t before, struct fault *fault)
+{
+    static const struct db_statement remove = {
+        "DELETE FROM outbound_route WHERE failed < $1 AND NOT EXISTS "
+        "(SELECT 1 FROM outbound_recipient r WHERE r.route = outbound_route.route)",
+        NULL};
+    return before == 0 || db_send(db, &remove, DB_VALUES(db_number(before)), fault);
+}
+
+static bool write_route(struct db *db, const struct store_outbound_route *route,
+                        struct fault *fault)
 {
     static const struct db_statement write = {
         "INSERT INTO outbound_route(route, resting_until, failures, code, reason, failed) "
@@ -45,7 +55,6 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
         "resting_until = excluded.resting_until, failures = excluded.failures, "
         "code = excluded.code, reason = excluded.reason, failed = excluded.failed",
         NULL};
-    const struct store_outbound_route *route = &((struct store_outbound_route_job *)job)->route;
     char text[STORE_OUTBOUND_TEXT_MAX];
     if (route->failures == 0)
         return forget(db, route->route, fault);
@@ -55,6 +64,12 @@ static bool run(struct store_job *job, struct db *db, struct fault *fault)
                              db_text(store_outbound_text(route->text, text)),
                              db_number(route->failed)),
                    fault);
+}
+
+static bool run(struct store_job *job, struct db *db, struct fault *fault)
+{
+    const struct store_outbound_route_job *written = (struct store_outbound_route_job *)job;
+    return write_route(db, &written->route, fault) && forget_old(db, written->forget_before, fault);
 }
 
 void store_outbound_route_submit(struct store_outbound_route_job *job)

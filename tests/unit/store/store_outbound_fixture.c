@@ -74,10 +74,11 @@ bool outbound_finish_one(struct store *store, int64_t message,
     return outbound_finish(&finish);
 }
 
-void outbound_set_route(struct store *store, const struct store_outbound_route *route)
+void outbound_set_route(struct store *store, const struct store_outbound_route *route,
+                        int64_t forget_before)
 {
     struct store_outbound_route_job job = {
-        .job = {.done = tell_end}, .store = store, .route = *route};
+        .job = {.done = tell_end}, .store = store, .route = *route, .forget_before = forget_before};
     store_outbound_route_submit(&job);
     wait_for(&job.job);
 }

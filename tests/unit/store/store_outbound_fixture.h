@@ -43,7 +43,8 @@ void outbound_finish_together(struct store_fixture *fixture, struct store_outbou
 void outbound_remove(struct store_removal *removal);
 
 /* Writes what is known of a route. */
-void outbound_set_route(struct store *store, const struct store_outbound_route *route);
+void outbound_set_route(struct store *store, const struct store_outbound_route *route,
+                        int64_t forget_before);
 
 /* What is listed, as text: "message route due;" with messages numbered from 1 in the
    order of `messages`. */

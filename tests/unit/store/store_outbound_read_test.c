@@ -171,7 +171,7 @@ static void a_route_in_trouble_is_a_reason(void **state)
     outbound_begin(fixture);
     int64_t message = outbound_put(fixture, "a@x.org b@x.org c@y.org", "x.org x.org y.org");
     assert_true(outbound_finish_one(fixture->store, message, &result));
-    outbound_set_route(fixture->store, &route);
+    outbound_set_route(fixture->store, &route, 0);
     assert_true(read_letter(fixture, message, "", OUTBOUND_TIME, STORE_OUTBOUND_WANTS_LATER, &arena,
                             &letter));
     assert_int_equal(letter.recipient_count, 3);
@@ -362,7 +362,7 @@ static void set_route(struct store_fixture *fixture, const char *name, unsigned 
                                          .code = 421,
                                          .text = text,
                                          .failed = 3};
-    outbound_set_route(fixture->store, &route);
+    outbound_set_route(fixture->store, &route, 0);
 }
 
 static void routes_in_trouble_are_kept(void **state)
@@ -383,12 +383,34 @@ static void routes_in_trouble_are_kept(void **state)
     assert_bytes(buffer_bytes(&text), "y.org 5 3 421 go 3;");
 }
 
+static void old_routes_without_mail_are_forgotten(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct fault fault = {0};
+    AUTO(buffer)
+    text = BUFFER(10000);
+    struct store_outbound_route route = {.route = BYTES("new.org"), .failures = 1, .failed = 4};
+    outbound_begin(fixture);
+    outbound_put(fixture, "a@mail.org", "mail.org");
+    set_route(fixture, "mail.org", 1, BYTES(""));
+    set_route(fixture, "old.org", 1, BYTES(""));
+    outbound_set_route(fixture->store, &route, 4);
+    assert_true(store_outbound_route_list(fixture->reader, write_route, &text, &fault));
+    assert_bytes(buffer_bytes(&text), "mail.org 5 1 421  3;new.org 0 1 0  4;");
+}
+
 static const struct CMUnitTest tests[] = {
-    STORE_TEST(entries_come_by_message),        STORE_TEST(a_list_is_read_in_pages),
-    STORE_TEST(a_letter_is_read_by_its_route),  STORE_TEST(what_is_not_due_is_read_on_demand),
-    STORE_TEST(a_route_in_trouble_is_a_reason), STORE_TEST(so_many_at_once),
-    STORE_TEST(a_body_is_read_in_pieces),       STORE_TEST(commits_are_told),
-    STORE_TEST(old_messages_are_found),         STORE_TEST(routes_in_trouble_are_kept),
+    STORE_TEST(old_routes_without_mail_are_forgotten),
+    STORE_TEST(entries_come_by_message),
+    STORE_TEST(a_list_is_read_in_pages),
+    STORE_TEST(a_letter_is_read_by_its_route),
+    STORE_TEST(what_is_not_due_is_read_on_demand),
+    STORE_TEST(a_route_in_trouble_is_a_reason),
+    STORE_TEST(so_many_at_once),
+    STORE_TEST(a_body_is_read_in_pieces),
+    STORE_TEST(commits_are_told),
+    STORE_TEST(old_messages_are_found),
+    STORE_TEST(routes_in_trouble_are_kept),
 };
 
 STORE_MAIN(tests)

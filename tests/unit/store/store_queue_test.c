@@ -179,7 +179,7 @@ static void an_item_tells_why_it_waits(void **state)
     assert_int_equal(item.state, STORE_OUTBOUND_WAITS);
     assert_int_equal(item.due, OUTBOUND_TIME);
     assert_int_equal(item.last_code, 0);
-    outbound_set_route(fixture->store, &route);
+    outbound_set_route(fixture->store, &route, 0);
     assert_true(
         store_queue_list(fixture->reader, &all, 0, 0, 10, keep_failure_of_route, &item, &fault));
     assert_int_equal(item.due, OUTBOUND_TIME + 900);
@@ -242,7 +242,7 @@ static void routes_are_counted(void **state)
                                                .text = BYTES("nobody")};
     outbound_begin(fixture);
     outbound_put(fixture, "a@x.org b@y.org c@y.org d@z.org", "x.org y.org y.org z.org");
-    outbound_set_route(fixture->store, &route);
+    outbound_set_route(fixture->store, &route, 0);
     change(fixture, STORE_QUEUE_HOLD, &FILTER(.route = BYTES("x.org")), 10);
     assert_true(store_queue_routes(fixture->reader, 10, write_route, &text, &fault));
     assert_bytes(buffer_bytes(&text),
@@ -278,7 +278,7 @@ static void retry_makes_due_and_wakes(void **state)
     assert_true(outbound_finish_one(fixture->store, message, &results[1]));
     for (int i = 0; i < 3; i++) {
         route.route = i == 0 ? BYTES("w.org") : i == 1 ? BYTES("x.org") : BYTES("y.org");
-        outbound_set_route(fixture->store, &route);
+        outbound_set_route(fixture->store, &route, 0);
     }
     int64_t nudge = read_nudge(fixture);
     assert_int_equal(change(fixture, STORE_QUEUE_RETRY, &FILTER(.recipient = BYTES("a@x.org")), 9),

@@ -538,10 +538,16 @@ void queue_runner_end(struct queue_runner *runner)
     store_outbound_watch_set(runner->options.store, NULL);
 }
 
+bool queue_runner_is_busy(const struct queue_runner *runner)
+{
+    return runner != NULL && runner->jobs > 0;
+}
+
 void queue_runner_free(struct queue_runner *runner)
 {
     if (runner == NULL)
         return;
+    close_services(runner);
     queue_courier_free_all(runner);
     queue_sweep_free(runner->sweep);
     queue_load_free(runner->load);

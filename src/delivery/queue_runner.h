@@ -38,7 +38,10 @@ struct queue_runner *queue_runner_new(const struct queue_runner_options *options
 void queue_runner_start(struct queue_runner *runner);
 /* When the loop has ended, before the workers do: nothing new is begun. Accepts NULL. */
 void queue_runner_end(struct queue_runner *runner);
-/* When the loop and the store are closed. Accepts NULL. */
+/* Behind that: jobs of it are still with the store, and come back by the loop. */
+bool queue_runner_is_busy(const struct queue_runner *runner);
+/* When nothing of it comes back any more, before the store is closed: letters may have drafts
+   there. Accepts NULL. */
 void queue_runner_free(struct queue_runner *runner);
 
 #endif

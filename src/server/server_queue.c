@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -321,6 +322,21 @@ bool server_queue_start(struct server_queue *queue, const struct server_queue_ho
 
 /* ---- end ---- */
 
+/* What was written down last comes back while the store still stands: letters have drafts there. A
+   store always ends its jobs, be it with a fault. */
+static void drain(struct server_queue *queue)
+{
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    loop_group_settle(queue->loops);
+    while (queue_runner_is_busy(queue->runner)) {
+        nanosleep(&pause, NULL);
+        loop_group_settle(queue->loops);
+    }
+    loop_group_settle(queue->loops); /* what those who came back still posted */
+    queue_runner_free(queue->runner);
+    queue->runner = NULL;
+}
+
 void server_queue_stop(struct server_queue *queue, int64_t grace)
 {
     if (queue == NULL || queue->is_stopped || queue->loops == NULL)
@@ -331,7 +347,7 @@ void server_queue_stop(struct server_queue *queue, int64_t grace)
     queue_runner_end(queue->runner);
     worker_pool_free(queue->workers);
     queue->workers = NULL;
-    loop_group_settle(queue->loops);
+    drain(queue);
 }
 
 void server_queue_free(struct server_queue *queue)
@@ -340,7 +356,6 @@ void server_queue_free(struct server_queue *queue)
         return;
     server_queue_stop(queue, 0);
     loop_group_free(queue->loops);
-    queue_runner_free(queue->runner);
     net_tls_context_free(queue->tls);
     net_tls_context_free(queue->tls_verified);
     relay_table_free(queue->relays);

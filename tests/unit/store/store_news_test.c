@@ -48,13 +48,21 @@ static void a_delivery_is_heard_before_it_is_answered(void **state)
     struct listener listener;
     begin(fixture->store, &listener, fixture->inbox);
     uint32_t uid = store_fixture_put(fixture, BYTES("Subject: x\r\n\r\n"));
-    assert_int_equal(listener.heard, 1);
-    assert_int_equal(listener.last.kind, STORE_NEWS_ADDED);
-    assert_int_equal(listener.last.uid, uid);
+    /* Whoever begins to listen to other nodes looks at all that is watched: that may be heard
+       before, or in place of what the delivery tells. */
+    bool may_look = store_is_shared(fixture->store);
+    pthread_mutex_lock(&listener.mutex);
+    assert_true(listener.heard == 1 || (may_look && listener.heard == 2));
     assert_int_equal(listener.last.modseq, 2);
+    if (!may_look || listener.last.kind != STORE_NEWS_CHANGED) {
+        assert_int_equal(listener.last.kind, STORE_NEWS_ADDED);
+        assert_int_equal(listener.last.uid, uid);
+    }
+    pthread_mutex_unlock(&listener.mutex);
     store_news_watch_end(fixture->store, &listener.watch);
+    unsigned heard = listener.heard;
     store_fixture_put(fixture, BYTES("Subject: x\r\n\r\n"));
-    assert_int_equal(listener.heard, 1);
+    assert_int_equal(listener.heard, heard);
 }
 
 static void only_what_is_later_is_told(void **state)

@@ -20,7 +20,9 @@ PLAIN_USER, PLAIN_PASSWORD = "carl@posthorn.test", "carl-secret"
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def server(request, house, posthorn_program, tmp_path_factory):
     store = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else None
-    made = Posthorn(posthorn_program, tmp_path_factory.mktemp("serve"), house.ports, store=store)
+    # What goes out waits for a host that is never there: nothing of it comes back.
+    made = Posthorn(posthorn_program, tmp_path_factory.mktemp("serve"), house.ports, store=store,
+                    relays=(f"host=127.0.0.1:{next(house.ports)}",))
     if store is not None:
         made.admin("store", "migrate")
     for address, password in ((ANN, ANN_PASSWORD), (BEN, BEN_PASSWORD), (PLAIN_USER, PLAIN_PASSWORD)):
@@ -178,6 +180,7 @@ def test_who_may_send_what(server):
     assert submit(server, LETTER, sender="ann+tag@posthorn.test") == {}
     assert submit(server, LETTER, sender="team@posthorn.test") == {}
     assert submit(server, LETTER, recipients=["someone@elsewhere.example"]) == {}
+    assert "someone@elsewhere.example" in server.admin("queue", "list").stdout
     code, text = refusal(server, recipients=["nobody@posthorn.test"])
     assert code == 550 and text.startswith(b"5.1.1")
     empty(server, BEN, BEN_PASSWORD)

@@ -96,7 +96,7 @@ def read_by_imap(server, user, password):
         wire.ok("APPEND", "INBOX", b"Subject: appended\r\n\r\nx\r\n")
         # Who reads by POP3 may have removed some: NO [EXPUNGEISSUED] is right as well.
         wire.command("FETCH", "1:*", "(FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])")
-        wire.ok("STORE", "1:*", r"+FLAGS.SILENT (\Flagged label)")
+        wire.command("STORE", "1:*", r"+FLAGS.SILENT (\Flagged label)")
         wire.ok("SEARCH", "RETURN (ALL SAVE)", "TEXT", '"myself"')
         wire.ok("UID COPY", "$", "Archive")
         wire.ok("SORT", "(SUBJECT)", "UTF-8", "ALL")
@@ -104,7 +104,7 @@ def read_by_imap(server, user, password):
         wire.ok("LIST", '""', "*", "RETURN (STATUS (MESSAGES UNSEEN))")
         # Somebody else may have been faster.
         wire.command("MOVE", "1", "Trash")
-        wire.ok("STORE", "*", r"+FLAGS (\Deleted)")
+        wire.command("STORE", "*", r"+FLAGS (\Deleted)")
         wire.ok("EXPUNGE")
         wire.ok("COMPRESS", "DEFLATE")
 
